@@ -1,0 +1,1 @@
+//! Criterion benchmarks of the hot paths, always beside the named peer in the same run.

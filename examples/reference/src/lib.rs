@@ -1,0 +1,1 @@
+//! The reference deployment: the pipeline and the alert processor, instrumented with Obs.

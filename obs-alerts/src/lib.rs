@@ -1,0 +1,1 @@
+//! Custom alerts to Amazon EventBridge: batched, retried, never blocking.

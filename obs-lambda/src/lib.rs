@@ -1,0 +1,1 @@
+//! The AWS Lambda integration of Obs: one line around the handler.

@@ -1,0 +1,1 @@
+//! The `#[traced]` attribute of obs-tracing.

@@ -1,0 +1,1 @@
+//! #[traced] functions and X-Ray traces on tracing spans.
