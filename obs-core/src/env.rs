@@ -1,0 +1,132 @@
+//! Which environment variables Obs reads, and in which order: the first one that is set and not
+//! blank wins, and code wins over all of them.
+
+/// The service's name.
+pub const SERVICE: &[&str] = &[
+    "OBS_SERVICE_NAME",
+    "OTEL_SERVICE_NAME",
+    "POWERTOOLS_SERVICE_NAME",
+    "AWS_LAMBDA_FUNCTION_NAME",
+];
+/// The deployment environment (`dev`, `staging`, `prod`, …).
+pub const ENVIRONMENT: &[&str] = &["OBS_ENVIRONMENT", "DEPLOYMENT_ENVIRONMENT"];
+/// The CloudWatch namespace of metrics.
+pub const NAMESPACE: &[&str] = &[
+    "OBS_METRICS_NAMESPACE",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "AWS_EMF_NAMESPACE",
+];
+/// The log level, in `EnvFilter`'s grammar.
+pub const LEVEL: &[&str] = &[
+    "OBS_LOG_LEVEL",
+    "RUST_LOG",
+    "AWS_LAMBDA_LOG_LEVEL",
+    "POWERTOOLS_LOG_LEVEL",
+];
+/// The log format: `json` or `text`.
+pub const LOG_FORMAT: &[&str] = &["OBS_LOG_FORMAT", "AWS_LAMBDA_LOG_FORMAT"];
+/// The event bus that alerts go to.
+pub const ALERTS_BUS: &[&str] = &["OBS_ALERTS_BUS"];
+/// The `Source` of alerts on the bus.
+pub const ALERTS_SOURCE: &[&str] = &["OBS_ALERTS_SOURCE"];
+/// Where the X-Ray daemon listens.
+pub const XRAY_DAEMON: &[&str] = &["AWS_XRAY_DAEMON_ADDRESS"];
+/// Which road traces take: `xray`, `none`.
+pub const TRACES: &[&str] = &["OBS_TRACES"];
+/// Switches all of Obs off.
+pub const DISABLED: &[&str] = &["OBS_DISABLED"];
+/// Switches metrics off.
+pub const METRICS_DISABLED: &[&str] = &["OBS_DISABLED", "OBS_METRICS_DISABLED"];
+/// Switches traces off.
+pub const TRACES_DISABLED: &[&str] = &["OBS_DISABLED", "OTEL_SDK_DISABLED"];
+
+/// The first variable of `names` that is set and not blank.
+///
+/// ```
+/// # use obs_core::env;
+/// assert_eq!(env::first(&["OBS_NO_SUCH_VARIABLE"]), None);
+/// ```
+pub fn first(names: &[&str]) -> Option<String> {
+    first_of(names, |name| std::env::var(name).ok())
+}
+
+/// As [`first()`], reading from `lookup` instead of the process, for tests and for embedding.
+pub fn first_of(names: &[&str], lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
+    first_named(names, lookup).map(|(_, value)| value)
+}
+
+/// As [`first_of`], with the name of the variable that won, for error messages.
+pub fn first_named<'n>(
+    names: &[&'n str],
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Option<(&'n str, String)> {
+    names.iter().find_map(|name| {
+        let value = lookup(name)?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| (*name, value.to_owned()))
+    })
+}
+
+/// Whether any of `names` is set to `true`, `1`, `yes` or `on` (in any case).
+pub fn flag(names: &[&str]) -> bool {
+    names
+        .iter()
+        .any(|name| std::env::var(name).is_ok_and(|value| is_true(&value)))
+}
+
+/// Whether this process is a Lambda function: the runtime API's address is there.
+pub fn is_lambda() -> bool {
+    std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
+}
+
+fn is_true(value: &str) -> bool {
+    ["true", "1", "yes", "on"]
+        .iter()
+        .any(|yes| value.trim().eq_ignore_ascii_case(yes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(vars: &[(&str, &str)], expected: Option<(&str, &str)>) {
+        let lookup = |name: &str| {
+            vars.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        let found = first_named(LEVEL, lookup);
+        assert_eq!(
+            found.as_ref().map(|(name, value)| (*name, value.as_str())),
+            expected
+        );
+    }
+
+    #[test]
+    fn the_first_variable_that_is_not_blank_wins() {
+        check(&[], None);
+        check(&[("RUST_LOG", "debug")], Some(("RUST_LOG", "debug")));
+        check(
+            &[("RUST_LOG", "debug"), ("OBS_LOG_LEVEL", "warn")],
+            Some(("OBS_LOG_LEVEL", "warn")),
+        );
+        check(
+            &[("RUST_LOG", " debug "), ("OBS_LOG_LEVEL", "  ")],
+            Some(("RUST_LOG", "debug")),
+        );
+    }
+
+    #[test]
+    fn flags_take_the_usual_words() {
+        for (value, expected) in [
+            ("true", true),
+            ("TRUE", true),
+            (" 1 ", true),
+            ("on", true),
+            ("0", false),
+            ("", false),
+        ] {
+            assert_eq!(is_true(value), expected, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! What the handles, the worker and the flushes of a lane share.
+
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::builder::Overflow;
+use super::report::{Counters, Counts, LaneStats, Observed, Reason};
+use super::worker::{CallerTurn, Drain, on_lane_thread};
+use crate::{health, lock};
+
+pub(super) struct Shared<B> {
+    pub(super) name: &'static str,
+    capacity: usize,
+    linger: Duration,
+    overflow: Overflow,
+    pub(super) counters: Counters,
+    state: Mutex<State<B>>,
+    /// Signalled when a batch is settled: flushes and blocked callers wait here.
+    settled: Condvar,
+    /// The worker, where it has no thread: callers take turns to run it.
+    caller_driven: OnceLock<Mutex<Box<dyn Drain<B>>>>,
+}
+
+pub(super) struct State<B> {
+    queue: B,
+    queue_bytes: usize,
+    /// The weight of the batch that the sink has now.
+    in_flight_bytes: usize,
+    /// How many items were ever queued: an item's number is the count after it.
+    pub(super) pushed: u64,
+    /// The number up to which items were handed to the sink.
+    taken: u64,
+    /// The number up to which the sink is done.
+    pub(super) settled: u64,
+    /// When the worker first saw what is queued now.
+    waiting_since: Option<Instant>,
+    /// An item asked to be delivered at once.
+    urgent: bool,
+    /// The number that the most demanding flush waits for.
+    flush_target: u64,
+    /// When the most patient of the waiting flushes gives up.
+    pub(super) flush_deadline: Option<Instant>,
+    pub(super) closed: bool,
+    /// How the worker sleeps, and how to wake it.
+    sleeping: Option<(Sleep, Waker)>,
+    /// Flushes that wait without blocking a thread.
+    flush_wakers: Vec<Waker>,
+    /// The counts of the last report.
+    pub(super) reported: Counts,
+    /// The counts when the sink was last told what was lost.
+    told: Counts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sleep {
+    /// Nothing is queued: any item wakes the worker.
+    Idle,
+    /// Something is queued: only half a queue, urgency, a flush or the end wake it early.
+    Lingering,
+}
+
+/// What the worker does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Sleep until woken.
+    Sleep,
+    /// Sleep until woken, or until then.
+    SleepUntil(Instant),
+    /// Take what is queued.
+    Take,
+    /// End: nothing is queued and nothing will be.
+    End,
+}
+
+/// What the worker's decision depends on.
+#[derive(Clone, Copy, Debug)]
+struct View {
+    queued: bool,
+    at_least_half: bool,
+    urgent: bool,
+    flush_waits: bool,
+    closed: bool,
+    linger_ends: Option<Instant>,
+}
+
+/// The worker's decision: a pure function of what it sees and the time.
+fn next_step(view: View, now: Instant) -> Step {
+    match view {
+        View {
+            queued: false,
+            closed: true,
+            ..
+        } => Step::End,
+        View { queued: false, .. } => Step::Sleep,
+        View { urgent: true, .. }
+        | View {
+            at_least_half: true,
+            ..
+        }
+        | View {
+            flush_waits: true, ..
+        }
+        | View { closed: true, .. } => Step::Take,
+        View {
+            linger_ends: Some(end),
+            ..
+        } if now < end => Step::SleepUntil(end),
+        _ => Step::Take,
+    }
+}
+
+impl<B: Batch> Shared<B> {
+    pub(super) fn new(
+        name: &'static str,
+        capacity: usize,
+        linger: Duration,
+        overflow: Overflow,
+    ) -> Self {
+        Self {
+            name,
+            capacity,
+            linger,
+            overflow,
+            counters: Counters::default(),
+            state: Mutex::new(State {
+                queue: B::default(),
+                queue_bytes: 0,
+                in_flight_bytes: 0,
+                pushed: 0,
+                taken: 0,
+                settled: 0,
+                waiting_since: None,
+                urgent: false,
+                flush_target: 0,
+                flush_deadline: None,
+                closed: false,
+                sleeping: None,
+                flush_wakers: Vec::new(),
+                reported: Counts::default(),
+                told: Counts::default(),
+            }),
+            settled: Condvar::new(),
+            caller_driven: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<B>> {
+        lock(&self.state)
+    }
+
+    /// Gives the lane a worker that has no thread.
+    pub(super) fn drive_by_callers(&self, worker: Box<dyn Drain<B>>) {
+        // Set once, before the lane is shared.
+        let _ = self.caller_driven.set(Mutex::new(worker));
+    }
+
+    pub(super) fn push(&self, bytes: usize, urgent: bool, add: impl FnOnce(&mut B)) -> bool {
+        let Some(worker) = self.caller_driven.get() else {
+            return self.enqueue(bytes, urgent, add);
+        };
+        // What a delivery records is not delivered by it: that would have no end.
+        let Some(_turn) = CallerTurn::begin() else {
+            self.counters.dropped(1, Reason::Reentrant);
+            return false;
+        };
+        let queued = self.enqueue(bytes, urgent, add);
+        lock(worker).drain(self);
+        queued
+    }
+
+    fn enqueue(&self, bytes: usize, urgent: bool, add: impl FnOnce(&mut B)) -> bool {
+        let state = self.lock();
+        let mut state = match self.make_room(state, bytes) {
+            Ok(state) => state,
+            Err(reason) => {
+                self.counters.dropped(1, reason);
+                return false;
+            }
+        };
+        let before = state.queue.len();
+        add(&mut state.queue);
+        let added = (state.queue.len() - before.min(state.queue.len())) as u64;
+        state.queue_bytes += bytes;
+        state.pushed += added;
+        state.urgent |= urgent;
+        self.counters.recorded(added);
+        let waker = self.waker_for_push(&mut state);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Waits for room where the lane blocks, and says why there is none.
+    fn make_room<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State<B>>,
+        bytes: usize,
+    ) -> Result<MutexGuard<'s, State<B>>, Reason> {
+        if bytes > self.capacity {
+            return Err(Reason::TooLarge);
+        }
+        let mut give_up = None;
+        loop {
+            if state.closed {
+                return Err(Reason::Closed);
+            }
+            if state.queue_bytes + state.in_flight_bytes + bytes <= self.capacity {
+                return Ok(state);
+            }
+            let Overflow::Block(limit) = self.overflow else {
+                return Err(Reason::QueueFull);
+            };
+            if on_lane_thread() {
+                // The thread that would make room must not wait for it.
+                return Err(Reason::Reentrant);
+            }
+            let now = Instant::now();
+            let until = *give_up.get_or_insert_with(|| deadline_after(now, limit));
+            if now >= until {
+                return Err(Reason::QueueFull);
+            }
+            state = self.wait_settled(state, until - now);
+        }
+    }
+
+    /// The worker's waker, if what was just queued is a reason to wake it.
+    fn waker_for_push(&self, state: &mut State<B>) -> Option<Waker> {
+        let wake = match &state.sleeping {
+            None => false,
+            Some((Sleep::Idle, _)) => true,
+            Some((Sleep::Lingering, _)) => state.urgent || state.queue_bytes >= self.capacity / 2,
+        };
+        if wake {
+            state.sleeping.take().map(|(_, waker)| waker)
+        } else {
+            None
+        }
+    }
+
+    /// In a lane without a worker thread: delivers what is queued on this thread, unless another
+    /// one does so now or this one must not.
+    fn drain_on_caller(&self) {
+        let Some(worker) = self.caller_driven.get() else {
+            return;
+        };
+        let Some(_turn) = CallerTurn::begin() else {
+            return;
+        };
+        match worker.try_lock() {
+            Ok(mut worker) => worker.drain(self),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().drain(self),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    /// What the worker does next; registers `waker` if it sleeps.
+    pub(super) fn plan(&self, waker: &Waker) -> Step {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let step = next_step(self.view(&mut state, now), now);
+        match step {
+            Step::Sleep => state.sleeping = Some((Sleep::Idle, waker.clone())),
+            Step::SleepUntil(_) => state.sleeping = Some((Sleep::Lingering, waker.clone())),
+            Step::Take | Step::End => state.sleeping = None,
+        }
+        step
+    }
+
+    fn view(&self, state: &mut State<B>, now: Instant) -> View {
+        let queued = !state.queue.is_empty();
+        if queued && state.waiting_since.is_none() {
+            state.waiting_since = Some(now);
+        }
+        View {
+            queued,
+            at_least_half: state.queue_bytes >= self.capacity / 2,
+            urgent: state.urgent,
+            flush_waits: state.flush_target > state.taken,
+            closed: state.closed,
+            linger_ends: state
+                .waiting_since
+                .and_then(|since| since.checked_add(self.linger)),
+        }
+    }
+
+    /// Swaps the queue with the empty `batch`. Returns what was lost since the sink was told.
+    pub(super) fn take(&self, batch: &mut B) -> super::Lost {
+        let mut state = self.lock();
+        std::mem::swap(&mut state.queue, batch);
+        state.in_flight_bytes = std::mem::take(&mut state.queue_bytes);
+        state.taken = state.pushed;
+        state.waiting_since = None;
+        state.urgent = false;
+        let counts = self.counters.read();
+        let lost = counts.lost_since(&state.told);
+        state.told = counts;
+        lost
+    }
+
+    pub(super) fn is_queue_empty(&self) -> bool {
+        self.lock().queue.is_empty()
+    }
+
+    /// The batch that was taken is done; `batch` is cleared and its memory kept for the next.
+    pub(super) fn settle(&self, batch: &mut B) {
+        batch.clear(self.capacity / 4);
+        let mut state = self.lock();
+        state.in_flight_bytes = 0;
+        state.settled = state.taken;
+        if state.settled >= state.flush_target {
+            state.flush_deadline = None;
+        }
+        let wakers = std::mem::take(&mut state.flush_wakers);
+        drop(state);
+        self.settled.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Asks for everything up to `target` by `deadline`.
+    pub(super) fn request_flush(&self, target: u64, deadline: Instant) {
+        let mut state = self.lock();
+        if state.settled >= target {
+            return;
+        }
+        state.flush_target = state.flush_target.max(target);
+        state.flush_deadline = Some(
+            state
+                .flush_deadline
+                .map_or(deadline, |old| old.max(deadline)),
+        );
+        let waker = state.sleeping.take().map(|(_, waker)| waker);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        self.drain_on_caller();
+    }
+
+    pub(super) fn wait_settled<'s>(
+        &'s self,
+        state: MutexGuard<'s, State<B>>,
+        limit: Duration,
+    ) -> MutexGuard<'s, State<B>> {
+        self.settled
+            .wait_timeout(state, limit)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    pub(super) fn add_flush_waker(&self, state: &mut State<B>, waker: &Waker) {
+        if !state
+            .flush_wakers
+            .iter()
+            .any(|known| known.will_wake(waker))
+        {
+            state.flush_wakers.push(waker.clone());
+        }
+    }
+
+    /// Wakes the flushes that wait without a thread: one of them is out of time.
+    pub(super) fn wake_flushes(&self) {
+        let wakers = std::mem::take(&mut self.lock().flush_wakers);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Refuses further items; the worker delivers what is queued and ends.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let waker = state.sleeping.take().map(|(_, waker)| waker);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        // Callers that wait for room learn that there will be none.
+        self.settled.notify_all();
+        if !std::thread::panicking() {
+            self.drain_on_caller();
+        }
+    }
+
+    pub(super) fn stats(&self) -> LaneStats {
+        let state = self.lock();
+        let pending_bytes = state.queue_bytes + state.in_flight_bytes;
+        let counts = self.counters.read();
+        drop(state);
+        let pending = counts.recorded.saturating_sub(counts.settled());
+        LaneStats::new(self.name, &counts, pending, pending_bytes)
+    }
+}
+
+impl<B: Batch> Observed for Shared<B> {
+    fn stats(&self) -> LaneStats {
+        Self::stats(self)
+    }
+}
+
+impl<B> Drop for Shared<B> {
+    fn drop(&mut self) {
+        // Only a lane whose worker never ran and could not be run on a caller gets here with items.
+        let counts = self.counters.read();
+        let lost = counts.recorded.saturating_sub(counts.settled());
+        if lost > 0 {
+            health::count_by(health::Event::WorkerNotStarted, lost);
+        }
+    }
+}
+
+/// `now + limit`, or as far as a century where that cannot be represented.
+pub(super) fn deadline_after(now: Instant, limit: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(3_155_760_000);
+    now.checked_add(limit.min(CENTURY)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worker_decides_by_what_it_sees() {
+        let now = Instant::now();
+        let soon = now + Duration::from_millis(5);
+        let nothing = View {
+            queued: false,
+            at_least_half: false,
+            urgent: false,
+            flush_waits: false,
+            closed: false,
+            linger_ends: None,
+        };
+        let some = View {
+            queued: true,
+            linger_ends: Some(soon),
+            ..nothing
+        };
+        for (view, expected) in [
+            (nothing, Step::Sleep),
+            (
+                View {
+                    closed: true,
+                    ..nothing
+                },
+                Step::End,
+            ),
+            (
+                View {
+                    urgent: true,
+                    ..nothing
+                },
+                Step::Sleep,
+            ),
+            (some, Step::SleepUntil(soon)),
+            (
+                View {
+                    linger_ends: Some(now),
+                    ..some
+                },
+                Step::Take,
+            ),
+            (
+                View {
+                    linger_ends: None,
+                    ..some
+                },
+                Step::Take,
+            ),
+            (
+                View {
+                    urgent: true,
+                    ..some
+                },
+                Step::Take,
+            ),
+            (
+                View {
+                    at_least_half: true,
+                    ..some
+                },
+                Step::Take,
+            ),
+            (
+                View {
+                    flush_waits: true,
+                    ..some
+                },
+                Step::Take,
+            ),
+            (
+                View {
+                    closed: true,
+                    ..some
+                },
+                Step::Take,
+            ),
+        ] {
+            assert_eq!(next_step(view, now), expected, "{view:?}");
+        }
+    }
+}
