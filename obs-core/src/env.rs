@@ -11,18 +11,11 @@ pub const SERVICE: &[&str] = &[
 /// The deployment environment (`dev`, `staging`, `prod`, …).
 pub const ENVIRONMENT: &[&str] = &["OBS_ENVIRONMENT", "DEPLOYMENT_ENVIRONMENT"];
 /// The CloudWatch namespace of metrics.
-pub const NAMESPACE: &[&str] = &[
-    "OBS_METRICS_NAMESPACE",
-    "POWERTOOLS_METRICS_NAMESPACE",
-    "AWS_EMF_NAMESPACE",
-];
+pub const NAMESPACE: &[&str] =
+    &["OBS_METRICS_NAMESPACE", "POWERTOOLS_METRICS_NAMESPACE", "AWS_EMF_NAMESPACE"];
 /// The log level, in `EnvFilter`'s grammar.
-pub const LEVEL: &[&str] = &[
-    "OBS_LOG_LEVEL",
-    "RUST_LOG",
-    "AWS_LAMBDA_LOG_LEVEL",
-    "POWERTOOLS_LOG_LEVEL",
-];
+pub const LEVEL: &[&str] =
+    &["OBS_LOG_LEVEL", "RUST_LOG", "AWS_LAMBDA_LOG_LEVEL", "POWERTOOLS_LOG_LEVEL"];
 /// The log format: `json` or `text`.
 pub const LOG_FORMAT: &[&str] = &["OBS_LOG_FORMAT", "AWS_LAMBDA_LOG_FORMAT"];
 /// The event bus that alerts go to.
@@ -69,9 +62,7 @@ pub fn first_named<'n>(
 
 /// Whether any of `names` is set to `true`, `1`, `yes` or `on` (in any case).
 pub fn flag(names: &[&str]) -> bool {
-    names
-        .iter()
-        .any(|name| std::env::var(name).is_ok_and(|value| is_true(&value)))
+    names.iter().any(|name| std::env::var(name).is_ok_and(|value| is_true(&value)))
 }
 
 /// Whether this process is a Lambda function: the runtime API's address is there.
@@ -80,9 +71,7 @@ pub fn is_lambda() -> bool {
 }
 
 fn is_true(value: &str) -> bool {
-    ["true", "1", "yes", "on"]
-        .iter()
-        .any(|yes| value.trim().eq_ignore_ascii_case(yes))
+    ["true", "1", "yes", "on"].iter().any(|yes| value.trim().eq_ignore_ascii_case(yes))
 }
 
 #[cfg(test)]
@@ -91,41 +80,25 @@ mod tests {
 
     fn check(vars: &[(&str, &str)], expected: Option<(&str, &str)>) {
         let lookup = |name: &str| {
-            vars.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
         let found = first_named(LEVEL, lookup);
-        assert_eq!(
-            found.as_ref().map(|(name, value)| (*name, value.as_str())),
-            expected
-        );
+        assert_eq!(found.as_ref().map(|(name, value)| (*name, value.as_str())), expected);
     }
 
     #[test]
     fn the_first_variable_that_is_not_blank_wins() {
         check(&[], None);
         check(&[("RUST_LOG", "debug")], Some(("RUST_LOG", "debug")));
-        check(
-            &[("RUST_LOG", "debug"), ("OBS_LOG_LEVEL", "warn")],
-            Some(("OBS_LOG_LEVEL", "warn")),
-        );
-        check(
-            &[("RUST_LOG", " debug "), ("OBS_LOG_LEVEL", "  ")],
-            Some(("RUST_LOG", "debug")),
-        );
+        check(&[("RUST_LOG", "debug"), ("OBS_LOG_LEVEL", "warn")], Some(("OBS_LOG_LEVEL", "warn")));
+        check(&[("RUST_LOG", " debug "), ("OBS_LOG_LEVEL", "  ")], Some(("RUST_LOG", "debug")));
     }
 
     #[test]
     fn flags_take_the_usual_words() {
-        for (value, expected) in [
-            ("true", true),
-            ("TRUE", true),
-            (" 1 ", true),
-            ("on", true),
-            ("0", false),
-            ("", false),
-        ] {
+        for (value, expected) in
+            [("true", true), ("TRUE", true), (" 1 ", true), ("on", true), ("0", false), ("", false)]
+        {
             assert_eq!(is_true(value), expected, "{value:?}");
         }
     }

@@ -84,10 +84,7 @@ impl Health {
     /// Whether nothing was lost, repaired or cut, and no delivery failed.
     pub fn is_good(&self) -> bool {
         self.events.is_empty()
-            && self
-                .lanes
-                .iter()
-                .all(|lane| lane.dropped == 0 && lane.failed == 0)
+            && self.lanes.iter().all(|lane| lane.dropped == 0 && lane.failed == 0)
     }
 }
 

@@ -23,10 +23,7 @@ pub struct Identity {
 impl Identity {
     /// An identity given by code.
     pub fn new(service: impl Into<String>, environment: impl Into<String>) -> Self {
-        Self {
-            service: service.into(),
-            environment: environment.into(),
-        }
+        Self { service: service.into(), environment: environment.into() }
     }
 
     /// Reads the process's environment variables.
@@ -48,10 +45,7 @@ fn program_name() -> String {
     std::env::args_os()
         .next()
         .map(std::path::PathBuf::from)
-        .and_then(|path| {
-            path.file_stem()
-                .map(|stem| stem.to_string_lossy().into_owned())
-        })
+        .and_then(|path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()))
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "unknown".to_owned())
 }
@@ -62,17 +56,11 @@ mod tests {
 
     fn check(vars: &[(&str, &str)], service: Option<&str>, environment: &str) {
         let identity = Identity::from_vars(|name| {
-            vars.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         });
         match service {
             Some(service) => assert_eq!(identity.service, service),
-            None => assert!(
-                identity.service.starts_with("obs_core"),
-                "{}",
-                identity.service
-            ),
+            None => assert!(identity.service.starts_with("obs_core"), "{}", identity.service),
         }
         assert_eq!(identity.environment, environment);
     }

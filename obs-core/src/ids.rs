@@ -93,9 +93,7 @@ impl SpanId {
 
     /// Reads 16 hex digits.
     pub fn from_hex(hex: &str) -> Option<Self> {
-        u64::try_from(parse_hex(hex, 16)?)
-            .ok()
-            .and_then(Self::from_u64)
+        u64::try_from(parse_hex(hex, 16)?).ok().and_then(Self::from_u64)
     }
 }
 
@@ -135,8 +133,7 @@ pub struct TraceParent {
 
 /// The ids of `span`, or of its nearest ancestor that has some.
 pub fn ids_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<SpanIds> {
-    span.scope()
-        .find_map(|span| span.extensions().get::<SpanIds>().copied())
+    span.scope().find_map(|span| span.extensions().get::<SpanIds>().copied())
 }
 
 /// The ids of the current span, where the current subscriber is built on
@@ -191,9 +188,7 @@ fn seed() -> u64 {
         use std::hash::{BuildHasher, Hasher};
         let mut hasher = std::hash::RandomState::new().build_hasher();
         hasher.write_u128(
-            SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |d| d.as_nanos()),
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos()),
         );
         hasher.write_u32(std::process::id());
         hasher.finish()
@@ -236,13 +231,9 @@ mod tests {
         ] {
             assert_eq!(TraceId::from_xray(text), None, "{text}");
         }
-        for text in [
-            "",
-            "0000000000000000",
-            "53995c3f42cd8ad",
-            "53995c3f42cd8ag8",
-            "+3995c3f42cd8ad8",
-        ] {
+        for text in
+            ["", "0000000000000000", "53995c3f42cd8ad", "53995c3f42cd8ag8", "+3995c3f42cd8ad8"]
+        {
             assert_eq!(SpanId::from_hex(text), None, "{text}");
         }
     }
@@ -282,11 +273,8 @@ mod tests {
                 }
             }
         }
-        let ids = SpanIds {
-            trace_id: TraceId::generate(),
-            span_id: SpanId::generate(),
-            sampled: true,
-        };
+        let ids =
+            SpanIds { trace_id: TraceId::generate(), span_id: SpanId::generate(), sampled: true };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(Ids(ids)), || {
             assert_eq!(current_ids(), None);
             let outer = tracing::info_span!("outer");

@@ -22,10 +22,7 @@ fn scenario_28_what_breaks_a_line_or_a_terminal_is_escaped() {
         ("a\"b\\c", r#""a\"b\\c""#),
         ("\r\n\t\u{8}\u{c}", r#""\r\n\t\b\f""#),
         ("\u{1b}[31m", r#""\u001b[31m""#),
-        (
-            "\u{7f}\u{85}\u{2028}\u{2029}",
-            r#""\u007f\u0085\u2028\u2029""#,
-        ),
+        ("\u{7f}\u{85}\u{2028}\u{2029}", r#""\u007f\u0085\u2028\u2029""#),
         ("é “quoted” 日本 🦀", r#""é “quoted” 日本 🦀""#),
         ("exactly8\n", r#""exactly8\n""#),
     ] {

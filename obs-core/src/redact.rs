@@ -51,10 +51,7 @@ pub struct Redactor {
 impl Redactor {
     /// Redacts nothing.
     pub fn none() -> Self {
-        Self {
-            standard: false,
-            fields: Arc::new([]),
-        }
+        Self { standard: false, fields: Arc::new([]) }
     }
 
     /// Redacts fields of this name too, compared as [`STANDARD_FIELDS`] are.
@@ -87,10 +84,7 @@ impl Redactor {
 impl Default for Redactor {
     /// Redacts [`STANDARD_FIELDS`].
     fn default() -> Self {
-        Self {
-            standard: true,
-            fields: Arc::new([]),
-        }
+        Self { standard: true, fields: Arc::new([]) }
     }
 }
 
@@ -132,13 +126,7 @@ mod tests {
         ] {
             check(name, true);
         }
-        for name in [
-            "order_id",
-            "tokens_used",
-            "secretary",
-            "passwords_checked",
-            "",
-        ] {
+        for name in ["order_id", "tokens_used", "secretary", "passwords_checked", ""] {
             check(name, false);
         }
     }

@@ -74,10 +74,7 @@ pub struct WriterSink<W> {
 impl<W: Write + Send + 'static> WriterSink<W> {
     /// A sink for `writer` that says nothing of what was dropped.
     pub fn new(writer: W) -> Self {
-        Self {
-            writer,
-            on_lost: None,
-        }
+        Self { writer, on_lost: None }
     }
 
     /// Calls `report` where items were dropped, to add a line that says so.

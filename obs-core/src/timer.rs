@@ -16,11 +16,8 @@ struct Pending {
     running: bool,
 }
 
-static PENDING: Mutex<Pending> = Mutex::new(Pending {
-    calls: BTreeMap::new(),
-    next: 0,
-    running: false,
-});
+static PENDING: Mutex<Pending> =
+    Mutex::new(Pending { calls: BTreeMap::new(), next: 0, running: false });
 static CHANGED: Condvar = Condvar::new();
 
 /// Calls `call` at `at` on the timer's thread, which the first use starts.
@@ -47,18 +44,13 @@ static CHANGED: Condvar = Condvar::new();
 pub fn at(at: Instant, call: impl FnOnce() + Send + 'static) -> std::io::Result<Timer> {
     let mut pending = lock(&PENDING);
     if !pending.running {
-        std::thread::Builder::new()
-            .name("obs-timer".to_owned())
-            .spawn(run)?;
+        std::thread::Builder::new().name("obs-timer".to_owned()).spawn(run)?;
         pending.running = true;
     }
     let key = (at, pending.next);
     pending.next += 1;
     pending.calls.insert(key, Box::new(call));
-    let is_first = pending
-        .calls
-        .first_key_value()
-        .is_some_and(|(first, _)| *first == key);
+    let is_first = pending.calls.first_key_value().is_some_and(|(first, _)| *first == key);
     drop(pending);
     if is_first {
         CHANGED.notify_one();
@@ -91,11 +83,7 @@ fn run() {
     loop {
         let now = Instant::now();
         match pending.calls.first_key_value().map(|((at, _), _)| *at) {
-            None => {
-                pending = CHANGED
-                    .wait(pending)
-                    .unwrap_or_else(PoisonError::into_inner)
-            }
+            None => pending = CHANGED.wait(pending).unwrap_or_else(PoisonError::into_inner),
             Some(at) if at > now => {
                 pending = CHANGED
                     .wait_timeout(pending, at - now)
@@ -127,22 +115,16 @@ mod tests {
         let start = Instant::now();
         let after = |millis: u64, what: &'static str| {
             let send = send.clone();
-            at(start + Duration::from_millis(millis), move || {
-                send.send(what).unwrap()
-            })
-            .unwrap()
+            at(start + Duration::from_millis(millis), move || send.send(what).unwrap()).unwrap()
         };
         let late = after(40, "late");
         let early = after(20, "early");
         let never = after(30, "never");
-        let panics = at(start + Duration::from_millis(25), || {
-            panic!("caught by the timer")
-        })
-        .unwrap();
+        let panics =
+            at(start + Duration::from_millis(25), || panic!("caught by the timer")).unwrap();
         drop(never);
-        let seen: Vec<_> = (0..2)
-            .map(|_| receive.recv_timeout(Duration::from_secs(10)).unwrap())
-            .collect();
+        let seen: Vec<_> =
+            (0..2).map(|_| receive.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
         assert_eq!(seen, ["early", "late"]);
         assert!(start.elapsed() >= Duration::from_millis(40));
         drop((late, early, panics));

@@ -24,9 +24,7 @@ impl Active {
         active.push(context.clone());
         COUNT.store(active.len(), Ordering::Release);
         drop(active);
-        Self {
-            context: context.clone(),
-        }
+        Self { context: context.clone() }
     }
 
     /// The request.
@@ -38,9 +36,7 @@ impl Active {
 impl Drop for Active {
     fn drop(&mut self) {
         let mut active = lock(&ACTIVE);
-        let found = active
-            .iter()
-            .position(|context| context.is_same(&self.context));
+        let found = active.iter().position(|context| context.is_same(&self.context));
         let ended = found.map(|index| active.swap_remove(index));
         COUNT.store(active.len(), Ordering::Release);
         drop(active);

@@ -22,10 +22,7 @@ pub trait InContextExt: Future + Sized {
     /// # });
     /// ```
     fn in_context(self, context: RequestContext) -> InContext<Self> {
-        InContext {
-            future: Some(self),
-            context,
-        }
+        InContext { future: Some(self), context }
     }
 }
 

@@ -67,12 +67,7 @@ impl Function {
         memory_mb: u32,
         arn: impl Into<String>,
     ) -> Self {
-        Self {
-            name: name.into(),
-            version: version.into(),
-            memory_mb,
-            arn: arn.into(),
-        }
+        Self { name: name.into(), version: version.into(), memory_mb, arn: arn.into() }
     }
 }
 
@@ -205,14 +200,9 @@ impl RequestContext {
 
     /// Makes this the current context of this thread until the guard is dropped.
     pub fn enter(&self) -> Entered {
-        let previous = CURRENT
-            .try_with(|current| current.borrow_mut().replace(self.clone()))
-            .ok()
-            .flatten();
-        Entered {
-            previous,
-            not_send: PhantomData,
-        }
+        let previous =
+            CURRENT.try_with(|current| current.borrow_mut().replace(self.clone())).ok().flatten();
+        Entered { previous, not_send: PhantomData }
     }
 
     /// Counts this request as active until the guard is dropped.

@@ -36,11 +36,7 @@ fn a_thread_without_a_context_sees_the_one_active_request_and_no_other() {
     let first = named("first").activate();
     assert_eq!(on_a_thread().as_deref(), Some("first"));
     let second = named("second").activate();
-    assert_eq!(
-        on_a_thread(),
-        None,
-        "with two active, none is better than the wrong one"
-    );
+    assert_eq!(on_a_thread(), None, "with two active, none is better than the wrong one");
     drop(first);
     assert_eq!(on_a_thread().as_deref(), Some("second"));
     drop(second);
@@ -65,11 +61,7 @@ fn scenario_31_a_request_carries_nothing_of_the_one_before() {
 #[test]
 fn log_fields_are_those_that_there_are() {
     let trace_id = TraceId::from_xray("1-5759e988-bd862e3fe1be46a994272793").unwrap();
-    let trace = TraceParent {
-        trace_id,
-        parent_id: SpanId::from_u64(1),
-        sampled: Some(true),
-    };
+    let trace = TraceParent { trace_id, parent_id: SpanId::from_u64(1), sampled: Some(true) };
     let context = RequestContext::builder()
         .request_id("r\"1")
         .correlation_id("c")
@@ -84,16 +76,11 @@ fn log_fields_are_those_that_there_are() {
         String::from_utf8(line).unwrap(),
         r#"{"correlation_id":"c","function_request_id":"r\"1","cold_start":false}"#
     );
-    assert_eq!(
-        context.xray_trace_id(),
-        Some("1-5759e988-bd862e3fe1be46a994272793")
-    );
+    assert_eq!(context.xray_trace_id(), Some("1-5759e988-bd862e3fe1be46a994272793"));
 
     let mut line = Vec::new();
     let mut object = Object::begin(&mut line);
-    RequestContext::builder()
-        .build()
-        .write_log_fields(&mut object);
+    RequestContext::builder().build().write_log_fields(&mut object);
     object.end();
     assert_eq!(line, b"{}");
 }
@@ -108,13 +95,7 @@ fn appended_fields_keep_their_order_and_are_replaced_by_name() {
     context.appended(|key, value| {
         seen.push((key.to_owned(), String::from_utf8(value.to_vec()).unwrap()));
     });
-    assert_eq!(
-        seen,
-        [
-            ("a".into(), "\"3\"".into()),
-            ("b".into(), "\"two\\n\"".into())
-        ]
-    );
+    assert_eq!(seen, [("a".into(), "\"3\"".into()), ("b".into(), "\"two\\n\"".into())]);
 }
 
 #[test]
@@ -130,16 +111,10 @@ fn extensions_are_found_by_type_and_made_once() {
     assert_eq!(*context.clone().extension_or_insert_with(make), "kept");
     assert_eq!(made.into_inner(), 1);
     assert_eq!(
-        context
-            .insert_extension(String::from("new"))
-            .as_deref()
-            .map(String::as_str),
+        context.insert_extension(String::from("new")).as_deref().map(String::as_str),
         Some("kept")
     );
-    assert_eq!(
-        context.extension::<String>().as_deref().map(String::as_str),
-        Some("new")
-    );
+    assert_eq!(context.extension::<String>().as_deref().map(String::as_str), Some("new"));
 }
 
 #[test]
@@ -189,10 +164,7 @@ fn scenario_32_sixty_four_requests_at_once_see_only_their_own_ids() {
                 }
                 let blocking = RequestContext::current().unwrap().wrap(current_id);
                 assert_eq!(
-                    tokio::task::spawn_blocking(blocking)
-                        .await
-                        .unwrap()
-                        .as_deref(),
+                    tokio::task::spawn_blocking(blocking).await.unwrap().as_deref(),
                     Some(&*own)
                 );
                 drop(active);

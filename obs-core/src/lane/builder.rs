@@ -104,12 +104,7 @@ impl<B: Batch> LaneBuilder<B> {
     }
 
     fn start_worker<S: Deliver<B>, D: Driver>(self, sink: S, driver: D) -> Lane<B> {
-        let lane = Arc::new(Shared::new(
-            self.name,
-            self.capacity,
-            self.linger,
-            self.overflow,
-        ));
+        let lane = Arc::new(Shared::new(self.name, self.capacity, self.linger, self.overflow));
         let worker = Worker::new(sink, driver);
         if self.synchronous {
             lane.drive_by_callers(Box::new(worker));
@@ -119,9 +114,7 @@ impl<B: Batch> LaneBuilder<B> {
         }
         let weak = Arc::downgrade(&lane);
         register(weak as Weak<_>);
-        Lane {
-            handle: Arc::new(Handle(lane)),
-        }
+        Lane { handle: Arc::new(Handle(lane)) }
     }
 
     /// Starts the thread, or gives the worker back.

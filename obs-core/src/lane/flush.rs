@@ -33,13 +33,7 @@ impl<B: Batch> Flush<B> {
         let (target, before) = (state.pushed, state.reported);
         drop(state);
         lane.request_flush(target, deadline);
-        Self {
-            lane: Arc::clone(lane),
-            target,
-            deadline,
-            before,
-            timer: None,
-        }
+        Self { lane: Arc::clone(lane), target, deadline, before, timer: None }
     }
 
     /// Blocks this thread until the flush is done or its time is over.
@@ -65,18 +59,8 @@ impl<B: Batch> Flush<B> {
         let timed_out = state.settled < self.target;
         drop(state);
         // Only what was pushed before the flush counts as pending.
-        let pending = if timed_out {
-            self.target.saturating_sub(now.settled())
-        } else {
-            0
-        };
-        FlushReport::of(LaneReport::between(
-            self.lane.name,
-            &self.before,
-            &now,
-            pending,
-            timed_out,
-        ))
+        let pending = if timed_out { self.target.saturating_sub(now.settled()) } else { 0 };
+        FlushReport::of(LaneReport::between(self.lane.name, &self.before, &now, pending, timed_out))
     }
 }
 

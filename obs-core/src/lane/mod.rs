@@ -134,9 +134,7 @@ impl<B: Batch> Lane<B> {
 
 impl<B: Batch> Clone for Lane<B> {
     fn clone(&self) -> Self {
-        Self {
-            handle: Arc::clone(&self.handle),
-        }
+        Self { handle: Arc::clone(&self.handle) }
     }
 }
 

@@ -62,17 +62,11 @@ impl ByReason {
     }
 
     fn since(&self, before: &Self) -> Self {
-        Self(std::array::from_fn(|i| {
-            self.0[i].saturating_sub(before.0[i])
-        }))
+        Self(std::array::from_fn(|i| self.0[i].saturating_sub(before.0[i])))
     }
 
     fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
-        Reason::ALL
-            .iter()
-            .copied()
-            .zip(self.0)
-            .filter(|(_, n)| *n > 0)
+        Reason::ALL.iter().copied().zip(self.0).filter(|(_, n)| *n > 0)
     }
 }
 
@@ -92,9 +86,7 @@ impl Counts {
     }
 
     pub(super) fn lost_since(&self, before: &Self) -> Lost {
-        Lost {
-            dropped: self.dropped.since(&before.dropped),
-        }
+        Lost { dropped: self.dropped.since(&before.dropped) }
     }
 }
 
@@ -251,10 +243,8 @@ impl LaneReport {
         pending: u64,
         timed_out: bool,
     ) -> Self {
-        let (dropped, failed) = (
-            now.dropped.since(&before.dropped),
-            now.failed.since(&before.failed),
-        );
+        let (dropped, failed) =
+            (now.dropped.since(&before.dropped), now.failed.since(&before.failed));
         Self {
             name,
             delivered: now.delivered - before.delivered.min(now.delivered),
@@ -270,11 +260,9 @@ impl LaneReport {
 impl fmt::Display for LaneReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} delivered", self.name, self.delivered)?;
-        for (n, what) in [
-            (self.dropped, "dropped"),
-            (self.failed, "failed"),
-            (self.pending, "pending"),
-        ] {
+        for (n, what) in
+            [(self.dropped, "dropped"), (self.failed, "failed"), (self.pending, "pending")]
+        {
             if n > 0 {
                 write!(f, ", {n} {what}")?;
             }

@@ -88,25 +88,13 @@ struct View {
 /// The worker's decision: a pure function of what it sees and the time.
 fn next_step(view: View, now: Instant) -> Step {
     match view {
-        View {
-            queued: false,
-            closed: true,
-            ..
-        } => Step::End,
+        View { queued: false, closed: true, .. } => Step::End,
         View { queued: false, .. } => Step::Sleep,
         View { urgent: true, .. }
-        | View {
-            at_least_half: true,
-            ..
-        }
-        | View {
-            flush_waits: true, ..
-        }
+        | View { at_least_half: true, .. }
+        | View { flush_waits: true, .. }
         | View { closed: true, .. } => Step::Take,
-        View {
-            linger_ends: Some(end),
-            ..
-        } if now < end => Step::SleepUntil(end),
+        View { linger_ends: Some(end), .. } if now < end => Step::SleepUntil(end),
         _ => Step::Take,
     }
 }
@@ -234,11 +222,7 @@ impl<B: Batch> Shared<B> {
             Some((Sleep::Idle, _)) => true,
             Some((Sleep::Lingering, _)) => state.urgent || state.queue_bytes >= self.capacity / 2,
         };
-        if wake {
-            state.sleeping.take().map(|(_, waker)| waker)
-        } else {
-            None
-        }
+        if wake { state.sleeping.take().map(|(_, waker)| waker) } else { None }
     }
 
     /// In a lane without a worker thread: delivers what is queued on this thread, unless another
@@ -281,9 +265,7 @@ impl<B: Batch> Shared<B> {
             urgent: state.urgent,
             flush_waits: state.flush_target > state.taken,
             closed: state.closed,
-            linger_ends: state
-                .waiting_since
-                .and_then(|since| since.checked_add(self.linger)),
+            linger_ends: state.waiting_since.and_then(|since| since.checked_add(self.linger)),
         }
     }
 
@@ -327,11 +309,7 @@ impl<B: Batch> Shared<B> {
             return;
         }
         state.flush_target = state.flush_target.max(target);
-        state.flush_deadline = Some(
-            state
-                .flush_deadline
-                .map_or(deadline, |old| old.max(deadline)),
-        );
+        state.flush_deadline = Some(state.flush_deadline.map_or(deadline, |old| old.max(deadline)));
         let waker = state.sleeping.take().map(|(_, waker)| waker);
         drop(state);
         if let Some(waker) = waker {
@@ -345,18 +323,11 @@ impl<B: Batch> Shared<B> {
         state: MutexGuard<'s, State<B>>,
         limit: Duration,
     ) -> MutexGuard<'s, State<B>> {
-        self.settled
-            .wait_timeout(state, limit)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
+        self.settled.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
     }
 
     pub(super) fn add_flush_waker(&self, state: &mut State<B>, waker: &Waker) {
-        if !state
-            .flush_wakers
-            .iter()
-            .any(|known| known.will_wake(waker))
-        {
+        if !state.flush_wakers.iter().any(|known| known.will_wake(waker)) {
             state.flush_wakers.push(waker.clone());
         }
     }
@@ -432,70 +403,18 @@ mod tests {
             closed: false,
             linger_ends: None,
         };
-        let some = View {
-            queued: true,
-            linger_ends: Some(soon),
-            ..nothing
-        };
+        let some = View { queued: true, linger_ends: Some(soon), ..nothing };
         for (view, expected) in [
             (nothing, Step::Sleep),
-            (
-                View {
-                    closed: true,
-                    ..nothing
-                },
-                Step::End,
-            ),
-            (
-                View {
-                    urgent: true,
-                    ..nothing
-                },
-                Step::Sleep,
-            ),
+            (View { closed: true, ..nothing }, Step::End),
+            (View { urgent: true, ..nothing }, Step::Sleep),
             (some, Step::SleepUntil(soon)),
-            (
-                View {
-                    linger_ends: Some(now),
-                    ..some
-                },
-                Step::Take,
-            ),
-            (
-                View {
-                    linger_ends: None,
-                    ..some
-                },
-                Step::Take,
-            ),
-            (
-                View {
-                    urgent: true,
-                    ..some
-                },
-                Step::Take,
-            ),
-            (
-                View {
-                    at_least_half: true,
-                    ..some
-                },
-                Step::Take,
-            ),
-            (
-                View {
-                    flush_waits: true,
-                    ..some
-                },
-                Step::Take,
-            ),
-            (
-                View {
-                    closed: true,
-                    ..some
-                },
-                Step::Take,
-            ),
+            (View { linger_ends: Some(now), ..some }, Step::Take),
+            (View { linger_ends: None, ..some }, Step::Take),
+            (View { urgent: true, ..some }, Step::Take),
+            (View { at_least_half: true, ..some }, Step::Take),
+            (View { flush_waits: true, ..some }, Step::Take),
+            (View { closed: true, ..some }, Step::Take),
         ] {
             assert_eq!(next_step(view, now), expected, "{view:?}");
         }

@@ -45,10 +45,7 @@ pub struct Delivery<'a> {
 
 impl<'a> Delivery<'a> {
     pub(super) fn new(lane: &'a dyn Ledger, items: u64) -> Self {
-        Self {
-            lane,
-            open: Cell::new(items),
-        }
+        Self { lane, open: Cell::new(items) }
     }
 
     /// `items` arrived.
@@ -92,9 +89,7 @@ impl<'a> Delivery<'a> {
 
 impl std::fmt::Debug for Delivery<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Delivery")
-            .field("open", &self.open.get())
-            .finish_non_exhaustive()
+        f.debug_struct("Delivery").field("open", &self.open.get()).finish_non_exhaustive()
     }
 }
 

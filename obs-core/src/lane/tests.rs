@@ -29,11 +29,7 @@ impl World {
             .arrived
             .wait_timeout_while(lock(&self.lines), LONG, |lines| lines.len() < n)
             .unwrap();
-        assert!(
-            !timeout.timed_out(),
-            "only {} of {n} lines came",
-            lines.len()
-        );
+        assert!(!timeout.timed_out(), "only {} of {n} lines came", lines.len());
         lines.clone()
     }
 }
@@ -79,14 +75,8 @@ fn lines_arrive_in_order_and_are_counted() {
     let report = lane.flush(LONG);
     assert!(report.is_complete(), "{report}");
     assert_eq!(report.delivered(), 1000);
-    assert_eq!(
-        world.lines(),
-        (0..1000).map(|n| n.to_string()).collect::<Vec<_>>()
-    );
-    assert!(
-        lane.flush(LONG).delivered() == 0,
-        "what was reported is not reported again"
-    );
+    assert_eq!(world.lines(), (0..1000).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert!(lane.flush(LONG).delivered() == 0, "what was reported is not reported again");
     assert_eq!(lane.stats().delivered, 1000);
 }
 
@@ -152,18 +142,13 @@ fn scenario_02_flush_returns_in_every_kind_of_runtime() {
     let (_, builder, sink) = recorder();
     let lane = builder.start(sink);
     check(&lane);
-    let current_thread = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let current_thread = tokio::runtime::Builder::new_current_thread().build().unwrap();
     current_thread.block_on(async {
         check(&lane);
         say(&lane, "awaited");
         assert_eq!(lane.flush_async(LONG).await.delivered(), 1);
     });
-    let one_worker = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .build()
-        .unwrap();
+    let one_worker = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let inside = lane.clone();
     one_worker
         .block_on(one_worker.spawn(async move {
@@ -182,9 +167,7 @@ fn scenario_02_a_flush_that_is_awaited_keeps_its_deadline_without_tokio_s_timers
     let lane = builder.start(sink);
     world.blocked.store(true, Ordering::Release);
     say(&lane, "stuck");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let report = runtime.block_on(lane.flush_async(Duration::from_millis(30)));
     assert_eq!((report.pending(), report.delivered()), (1, 0), "{report}");
     assert!(!report.is_complete());
@@ -211,18 +194,11 @@ fn scenario_03_the_report_names_what_a_failed_batch_lost() {
         for n in 0..6 {
             lane.push(4, |records: &mut Records<u32>| records.push(n));
         }
-        let report = if shutdown {
-            lane.shutdown(LONG)
-        } else {
-            lane.flush(LONG)
-        };
+        let report = if shutdown { lane.shutdown(LONG) } else { lane.flush(LONG) };
         assert_eq!((report.delivered(), report.failed()), (4, 2));
         assert!(!report.is_complete());
         assert_eq!(report.lanes()[0].reasons, [(Reason::SinkFailed, 2)]);
-        assert_eq!(
-            report.to_string(),
-            "requests: 4 delivered, 2 failed (sink_failed 2)"
-        );
+        assert_eq!(report.to_string(), "requests: 4 delivered, 2 failed (sink_failed 2)");
     }
 }
 
@@ -246,10 +222,8 @@ fn scenario_04_a_blocked_sink_blocks_neither_caller_nor_flush() {
 #[test]
 fn scenario_04_a_caller_that_asked_to_be_blocked_waits_for_room_but_not_for_ever() {
     let (world, builder, sink) = recorder();
-    let lane = builder
-        .capacity_bytes(10)
-        .overflow(Overflow::Block(Duration::from_millis(30)))
-        .start(sink);
+    let lane =
+        builder.capacity_bytes(10).overflow(Overflow::Block(Duration::from_millis(30))).start(sink);
     world.blocked.store(true, Ordering::Release);
     assert!(say(&lane, "123456789"));
     let start = Instant::now();
@@ -257,10 +231,7 @@ fn scenario_04_a_caller_that_asked_to_be_blocked_waits_for_room_but_not_for_ever
     assert!(start.elapsed() >= Duration::from_millis(30));
 
     let (world2, builder, sink) = recorder();
-    let lane = builder
-        .capacity_bytes(10)
-        .overflow(Overflow::Block(LONG))
-        .start(sink);
+    let lane = builder.capacity_bytes(10).overflow(Overflow::Block(LONG)).start(sink);
     for n in 0..50 {
         assert!(say(&lane, &format!("line {n}")), "there is room in the end");
     }
@@ -334,10 +305,7 @@ fn scenario_11_after_the_shutdown_everything_is_refused_and_counted() {
 fn scenario_12_a_dead_destination_costs_no_more_than_the_capacity_and_the_loss_is_told() {
     const CAPACITY: usize = 10_000;
     let (world, builder, sink) = recorder();
-    let lane = builder
-        .capacity_bytes(CAPACITY)
-        .linger(Duration::ZERO)
-        .start(sink);
+    let lane = builder.capacity_bytes(CAPACITY).linger(Duration::ZERO).start(sink);
     world.blocked.store(true, Ordering::Release);
     let mut kept = 0;
     for _ in 0..CAPACITY {
@@ -353,10 +321,7 @@ fn scenario_12_a_dead_destination_costs_no_more_than_the_capacity_and_the_loss_i
         .lines()
         .iter()
         .filter_map(|line| {
-            line.strip_prefix("lost ")?
-                .strip_suffix(": queue_full")?
-                .parse::<usize>()
-                .ok()
+            line.strip_prefix("lost ")?.strip_suffix(": queue_full")?.parse::<usize>().ok()
         })
         .sum();
     assert_eq!(told, CAPACITY - kept);
@@ -367,10 +332,7 @@ fn scenario_12_a_dead_destination_costs_no_more_than_the_capacity_and_the_loss_i
 #[test]
 fn an_item_that_never_fits_is_refused_at_once() {
     let (_, builder, sink) = recorder();
-    let lane = builder
-        .capacity_bytes(5)
-        .overflow(Overflow::Block(LONG))
-        .start(sink);
+    let lane = builder.capacity_bytes(5).overflow(Overflow::Block(LONG)).start(sink);
     assert!(!say(&lane, "longer than five"));
     assert_eq!(lane.stats().reasons, [(Reason::TooLarge, 1)]);
 }
@@ -382,11 +344,7 @@ fn scenario_13_without_a_thread_deliveries_are_synchronous() {
     let lane = builder.stack_size(1 << 60).start(sink);
     assert!(crate::health::counted(crate::health::Event::WorkerNotStarted) > 0);
     assert!(say(&lane, "on the caller's thread"));
-    assert_eq!(
-        world.lines(),
-        ["on the caller's thread"],
-        "delivered before push returned"
-    );
+    assert_eq!(world.lines(), ["on the caller's thread"], "delivered before push returned");
     assert!(lane.flush(LONG).is_complete());
     assert!(lane.shutdown(LONG).is_complete());
     assert!(!say(&lane, "after"));
@@ -399,23 +357,16 @@ fn scenario_13_without_a_thread_an_awaiting_sink_delivers_in_the_flush() {
     impl AsyncSink<Lines> for Awaits {
         async fn deliver(&mut self, batch: &mut Lines, delivery: &Delivery<'_>) {
             tokio::time::sleep(Duration::from_millis(1)).await;
-            lock(&self.0.lines).extend(
-                batch
-                    .iter()
-                    .map(|l| String::from_utf8_lossy(l).into_owned()),
-            );
+            lock(&self.0.lines)
+                .extend(batch.iter().map(|l| String::from_utf8_lossy(l).into_owned()));
             delivery.delivered(batch.len());
         }
     }
     let world = Arc::new(World::default());
-    let lane = Lane::builder("net")
-        .stack_size(1 << 60)
-        .start_async(Awaits(Arc::clone(&world)))
-        .unwrap();
+    let lane =
+        Lane::builder("net").stack_size(1 << 60).start_async(Awaits(Arc::clone(&world))).unwrap();
     // Inside a runtime nothing can be driven: it stays queued, and the flush keeps its deadline.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let report = runtime.block_on(async {
         assert!(say(&lane, "kept"));
         lane.flush(Duration::from_millis(10))
@@ -464,9 +415,8 @@ fn scenario_20_a_sink_that_records_into_its_own_lane_neither_deadlocks_nor_goes_
         }
     }
     let (world, itself) = (Arc::new(World::default()), Arc::new(Mutex::new(None)));
-    let lane: Lane<Lines> = Lane::builder("echo")
-        .synchronous()
-        .start(Echoes(Arc::clone(&world), Arc::clone(&itself)));
+    let lane: Lane<Lines> =
+        Lane::builder("echo").synchronous().start(Echoes(Arc::clone(&world), Arc::clone(&itself)));
     *lock(&itself) = Some(lane.clone());
     say(&lane, "line");
     assert_eq!(world.deliveries.load(Ordering::Relaxed), 1);
@@ -496,13 +446,10 @@ fn an_awaiting_sink_has_a_runtime_that_outlives_the_callers() {
         .linger(Duration::ZERO)
         .start_async(Sleeps(Arc::clone(&world)))
         .unwrap();
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(async {
-            say(&lane, "line");
-            assert_eq!(lane.flush_async(LONG).await.delivered(), 1);
-        });
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+        say(&lane, "line");
+        assert_eq!(lane.flush_async(LONG).await.delivered(), 1);
+    });
     world.wait_for(1);
 }
 
@@ -517,10 +464,7 @@ fn a_synchronous_lane_delivers_from_many_threads_without_losing_a_line() {
                 for n in 0..100 {
                     let line = format!("{thread}-{n}");
                     assert!(say(&lane, &line));
-                    assert!(
-                        world.lines().contains(&line),
-                        "delivered before push returned"
-                    );
+                    assert!(world.lines().contains(&line), "delivered before push returned");
                 }
             });
         }

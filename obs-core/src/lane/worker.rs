@@ -43,13 +43,9 @@ pub(super) struct CallerTurn {
 
 impl CallerTurn {
     pub(super) fn begin() -> Option<Self> {
-        let delivering = DELIVERING
-            .try_with(|flag| flag.replace(true))
-            .unwrap_or(true);
+        let delivering = DELIVERING.try_with(|flag| flag.replace(true)).unwrap_or(true);
         // Made only then: the drop of a turn ends it.
-        (!delivering).then(|| Self {
-            not_send: PhantomData,
-        })
+        (!delivering).then(|| Self { not_send: PhantomData })
     }
 }
 
@@ -122,22 +118,14 @@ pub(super) struct Worker<B, S, D> {
 
 impl<B: Batch, S: Deliver<B>, D: Driver> Worker<B, S, D> {
     pub(super) fn new(sink: S, driver: D) -> Self {
-        Self {
-            sink,
-            driver,
-            batch: B::default(),
-        }
+        Self { sink, driver, batch: B::default() }
     }
 
     /// The worker's life on a thread of its own: ends when the lane is closed and empty.
     pub(super) fn run(mut self, lane: &Shared<B>) {
         ON_LANE_THREAD.set(true);
         DELIVERING.set(true);
-        let Self {
-            sink,
-            driver,
-            batch,
-        } = &mut self;
+        let Self { sink, driver, batch } = &mut self;
         driver.block_on(async {
             let mut alarm = driver.timer();
             while let Step::Take = woken(lane, &mut alarm).await {
@@ -152,11 +140,7 @@ impl<B: Batch, S: Deliver<B>, D: Driver> Drain<B> for Worker<B, S, D> {
         if !self.driver.can_block() {
             return;
         }
-        let Self {
-            sink,
-            driver,
-            batch,
-        } = self;
+        let Self { sink, driver, batch } = self;
         driver.block_on(async {
             while !lane.is_queue_empty() {
                 deliver_batch(lane, sink, batch).await;
@@ -192,8 +176,7 @@ async fn deliver_batch<B: Batch>(lane: &Shared<B>, sink: &mut impl Deliver<B>, b
         if catch_unwind(AssertUnwindSafe(|| sink.report_lost(&lost, batch))).is_err() {
             health::count(Event::SinkPanicked);
         }
-        lane.counters
-            .recorded((batch.len() - before.min(batch.len())) as u64);
+        lane.counters.recorded((batch.len() - before.min(batch.len())) as u64);
     }
     let delivery = Delivery::new(lane, batch.len() as u64);
     let panicked = {
@@ -248,10 +231,7 @@ impl Driver for ParkDriver {
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         // The first poll needs no thread waker: what a blocking sink does ends in it.
-        if let Poll::Ready(output) = future
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return output;
         }
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
@@ -297,10 +277,7 @@ pub(super) struct TokioDriver(pub(super) Option<tokio::runtime::Runtime>);
 #[cfg(feature = "tokio")]
 impl TokioDriver {
     pub(super) fn new() -> std::io::Result<Self> {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map(|rt| Self(Some(rt)))
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map(|rt| Self(Some(rt)))
     }
 }
 
@@ -340,9 +317,7 @@ struct TokioAlarm(Option<Pin<Box<tokio::time::Sleep>>>);
 impl Alarm for TokioAlarm {
     fn poll_at(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let at = tokio::time::Instant::from_std(at);
-        let sleep = self
-            .0
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if sleep.deadline() != at {
             sleep.as_mut().reset(at);
         }
