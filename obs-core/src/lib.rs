@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod context;
 pub mod env;
+pub mod error_type;
+pub mod handle;
 pub mod health;
 mod identity;
 pub mod ids;
