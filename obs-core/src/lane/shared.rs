@@ -265,7 +265,7 @@ impl<B: Batch> Shared<B> {
             urgent: state.urgent,
             flush_waits: state.flush_target > state.taken,
             closed: state.closed,
-            linger_ends: state.waiting_since.and_then(|since| since.checked_add(self.linger)),
+            linger_ends: state.waiting_since.map(|since| deadline_after(since, self.linger)),
         }
     }
 
