@@ -1,1 +1,34 @@
-//! CloudWatch metrics in the embedded metric format: valid always, cheap to record.
+#![doc = include_str!("../README.md")]
+
+mod business;
+#[cfg(test)]
+mod capture;
+mod collector;
+mod dimensions;
+mod distribution;
+pub mod emf;
+mod encode;
+mod error;
+mod event;
+mod invocation;
+pub mod limits;
+mod line;
+mod names;
+mod plan;
+mod property;
+mod series;
+mod sink;
+mod stats;
+mod unit;
+
+pub use business::BusinessMetricsTracker;
+pub use collector::{DEFAULT_NAMESPACE, MetricsCollector, MetricsCollectorBuilder};
+pub use error::Error;
+pub use event::Event;
+pub use names::LINE_KEYS;
+pub use obs_core::lane::FlushReport;
+pub use obs_core::redact::Redactor;
+pub use property::PropertyValue;
+pub use sink::Sink;
+pub use stats::Stats;
+pub use unit::{Resolution, Unit};

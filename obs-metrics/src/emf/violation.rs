@@ -1,0 +1,166 @@
+//! What can be wrong with a document, and who says so.
+
+use std::fmt;
+
+/// Every violation of one line; there is at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violations(pub(super) Vec<Violation>);
+
+impl Violations {
+    /// The violations, in the document's order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Violations {
+    type Item = &'a Violation;
+    type IntoIter = std::slice::Iter<'a, Violation>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for Violations {
+    type Item = Violation;
+    type IntoIter = std::vec::IntoIter<Violation>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for Violations {
+    /// One violation a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, violation) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            violation.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Violations {}
+
+/// One rule that one place of a document breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    pub(super) pointer: String,
+    pub(super) rule: Rule,
+    pub(super) message: String,
+}
+
+impl Violation {
+    /// Where: a JSON pointer (RFC 6901), empty for the whole document.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// The rule that is broken.
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// What was found, and what is asked for.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pointer = if self.pointer.is_empty() { "(document)" } else { &self.pointer };
+        write!(f, "{pointer}: {} [{}; {}]", self.message, self.rule.as_str(), self.rule.source())
+    }
+}
+
+const SPECIFICATION: &str = "EMF specification";
+const SCHEMA: &str = "EMF specification, JSON schema";
+const METRIC_DATUM: &str = "CloudWatch API, MetricDatum";
+const DIMENSION: &str = "CloudWatch API, Dimension";
+const PUT_METRIC_DATA: &str = "CloudWatch API, PutMetricData";
+const LOG_EVENT: &str = "CloudWatch Logs API, PutLogEvents";
+const JSON: &str = "RFC 8259";
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident => $text:literal, $source:expr;)*) => {
+        /// A rule of the embedded metric format, or of what stands behind it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Rule {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Rule {
+            /// The rule's name in reports: lower case with hyphens.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Rule::$name => $text,)* }
+            }
+
+            /// Who says so.
+            pub const fn source(self) -> &'static str {
+                match self { $(Rule::$name => $source,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    /// A log event has at most 1 MiB.
+    EventSize => "event-size", LOG_EVENT;
+    /// A document is one line: a raw line break would make two events of it.
+    OneLine => "one-line", LOG_EVENT;
+    /// The line is a JSON text.
+    Json => "json", JSON;
+    /// The document is an object, with nothing before or after it.
+    RootObject => "root-object", SPECIFICATION;
+    /// No member occurs twice: which one counts is not defined.
+    UniqueMembers => "unique-members", JSON;
+    /// `_aws` is there and an object.
+    Metadata => "metadata", SCHEMA;
+    /// `Timestamp` is there: whole milliseconds since the epoch.
+    Timestamp => "timestamp", SCHEMA;
+    /// The timestamp is at most 14 days old and at most 2 hours ahead.
+    TimestampWindow => "timestamp-window", METRIC_DATUM;
+    /// `CloudWatchMetrics` is there: an array of directives.
+    Directives => "directives", SCHEMA;
+    /// `Namespace` is there: 1 to 255 characters of those that a namespace takes.
+    Namespace => "namespace", PUT_METRIC_DATA;
+    /// `Dimensions` is there and holds at least one set, which is an array of names.
+    DimensionSets => "dimension-sets", SCHEMA;
+    /// A dimension set has at most 30 keys.
+    DimensionCount => "dimension-count", SPECIFICATION;
+    /// A dimension set names no dimension twice.
+    UniqueDimensions => "unique-dimensions", DIMENSION;
+    /// A dimension's name: 1 to 250 printable ASCII characters, not blank, no colon in front.
+    DimensionName => "dimension-name", DIMENSION;
+    /// A dimension's value: a string of 1 to 1,024 printable ASCII characters, not blank.
+    DimensionValue => "dimension-value", DIMENSION;
+    /// What a dimension set or a metric definition names is a member of the document's root.
+    Target => "target", SPECIFICATION;
+    /// `Metrics` is there: an array of metric definitions.
+    Definitions => "definitions", SCHEMA;
+    /// A directive has at most 100 metric definitions.
+    DefinitionCount => "definition-count", SPECIFICATION;
+    /// A metric's name: 1 to 255 characters, not blank, no control characters.
+    MetricName => "metric-name", METRIC_DATUM;
+    /// One of the 27 units.
+    Unit => "unit", METRIC_DATUM;
+    /// `StorageResolution` is 1 or 60.
+    StorageResolution => "storage-resolution", METRIC_DATUM;
+    /// A name is defined once in a directive, and with one unit and one resolution in a document.
+    UniqueDefinition => "unique-definition", SPECIFICATION;
+    /// A metric's value: a number, an array of numbers, or `Values` with `Counts`.
+    Value => "value", SPECIFICATION;
+    /// A metric has at most 100 values.
+    ValueCount => "value-count", SPECIFICATION;
+    /// A value is within ±2^360.
+    ValueRange => "value-range", METRIC_DATUM;
+    /// `Counts` has a positive number for each of `Values`.
+    Counts => "counts", METRIC_DATUM;
+}

@@ -1,0 +1,198 @@
+//! From metrics to the bytes of a document.
+
+use obs_core::json::{self, Array, Object};
+
+use crate::distribution::Counted;
+use crate::unit::{Resolution, Unit};
+
+/// One metric as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MetricRef<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) unit: Unit,
+    pub(crate) resolution: Resolution,
+    pub(crate) values: &'a [Counted],
+}
+
+/// What all documents of one emission have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Common<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) timestamp_millis: u64,
+    /// `"level":…,"message":…` and the ids, encoded.
+    pub(crate) line: &'a [u8],
+}
+
+/// Bytes of a document beside its directives and members: `{"_aws":{"Timestamp":…` and so on.
+pub(crate) const FRAME_BYTES: usize = 80;
+
+/// Writes one document. `directives` gives the names of each one's dimensions and its metrics;
+/// `dimensions` are the members for all of them; `members` are further ones, encoded.
+pub(crate) fn document<'a, N, M>(
+    buf: &mut Vec<u8>,
+    common: &Common<'_>,
+    directives: impl Iterator<Item = (N, M)> + Clone,
+    dimensions: impl Iterator<Item = (&'a str, &'a str)>,
+    members: &[u8],
+) where
+    N: Iterator<Item = &'a str>,
+    M: Iterator<Item = MetricRef<'a>>,
+{
+    let mut root = Object::begin(buf);
+    let mut aws = root.object("_aws");
+    aws.u64("Timestamp", common.timestamp_millis);
+    let mut all = aws.array("CloudWatchMetrics");
+    for (names, metrics) in directives.clone() {
+        directive(&mut all, common.namespace, names, metrics);
+    }
+    all.end();
+    aws.end();
+    root.members(common.line);
+    write_members(&mut root, dimensions, directives.flat_map(|(_, metrics)| metrics), members);
+    root.end();
+}
+
+/// Writes a line from which nothing is extracted: the same members without `_aws`.
+pub(crate) fn log_line<'a>(
+    buf: &mut Vec<u8>,
+    common: &Common<'_>,
+    refused: Option<&str>,
+    dimensions: impl Iterator<Item = (&'a str, &'a str)>,
+    metrics: impl Iterator<Item = MetricRef<'a>>,
+    members: &[u8],
+) {
+    let mut root = Object::begin(buf);
+    root.members(common.line);
+    if let Some(reason) = refused {
+        root.str("metrics_refused", reason);
+    }
+    write_members(&mut root, dimensions, metrics, members);
+    root.end();
+}
+
+fn directive<'a>(
+    all: &mut Array<'_>,
+    namespace: &str,
+    names: impl Iterator<Item = &'a str>,
+    metrics: impl Iterator<Item = MetricRef<'a>>,
+) {
+    let mut directive = all.object();
+    directive.str("Namespace", namespace);
+    let mut sets = directive.array("Dimensions");
+    let mut set = sets.array();
+    for name in names {
+        set.str(name);
+    }
+    set.end();
+    sets.end();
+    let mut definitions = directive.array("Metrics");
+    for metric in metrics {
+        let mut definition = definitions.object();
+        definition.str("Name", metric.name);
+        // Both are left out where they say what their absence says.
+        if metric.unit != Unit::None {
+            definition.str("Unit", metric.unit.as_str());
+        }
+        if metric.resolution != Resolution::Standard {
+            definition.u64("StorageResolution", u64::from(metric.resolution.seconds()));
+        }
+        definition.end();
+    }
+    definitions.end();
+    directive.end();
+}
+
+fn write_members<'a>(
+    root: &mut Object<'_>,
+    dimensions: impl Iterator<Item = (&'a str, &'a str)>,
+    metrics: impl Iterator<Item = MetricRef<'a>>,
+    members: &[u8],
+) {
+    for (name, value) in dimensions {
+        root.str(name, value);
+    }
+    for metric in metrics {
+        values(root.key(metric.name), metric.values);
+    }
+    root.members(members);
+}
+
+/// A number, an array, or `Values` and `Counts`: the shortest that says it.
+fn values(buf: &mut Vec<u8>, values: &[Counted]) {
+    if let [(value, 1)] = values {
+        json::float(buf, *value);
+    } else if values.iter().all(|(_, count)| *count == 1) {
+        numbers(buf, values);
+    } else {
+        buf.extend_from_slice(b"{\"Values\":");
+        numbers(buf, values);
+        buf.extend_from_slice(b",\"Counts\":");
+        let mut counts = Array::begin(buf);
+        for (_, count) in values {
+            counts.u64(*count);
+        }
+        counts.end();
+        buf.push(b'}');
+    }
+}
+
+fn numbers(buf: &mut Vec<u8>, values: &[Counted]) {
+    let mut array = Array::begin(buf);
+    for (value, _) in values {
+        array.f64(*value);
+    }
+    array.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut buf = Vec::new();
+        write(&mut buf);
+        String::from_utf8(buf).unwrap()
+    }
+
+    #[test]
+    fn values_are_written_in_the_shortest_way() {
+        let check = |given: &[Counted], expected: &str| {
+            assert_eq!(text(|buf| values(buf, given)), expected);
+        };
+        check(&[(250.0, 1)], "250");
+        check(&[(0.1, 1)], "0.1");
+        check(&[(1.0, 1), (2.5, 1)], "[1,2.5]");
+        check(&[(1.0, 2)], r#"{"Values":[1],"Counts":[2]}"#);
+        check(&[(1.0, 1), (2.5, 7)], r#"{"Values":[1,2.5],"Counts":[1,7]}"#);
+    }
+
+    #[test]
+    fn a_document_has_directives_and_members() {
+        let common = Common { namespace: "App", timestamp_millis: 7, line: br#""level":"INFO""# };
+        let metric =
+            |name, unit, resolution| MetricRef { name, unit, resolution, values: &[(1.0, 1)] };
+        let first = [
+            metric("A", Unit::Seconds, Resolution::High),
+            metric("B", Unit::None, Resolution::Standard),
+        ];
+        let second = [metric("C", Unit::Count, Resolution::Standard)];
+        let directives = [(vec!["P", "S"], first.to_vec()), (vec![], second.to_vec())];
+        let line = text(|buf| {
+            document(
+                buf,
+                &common,
+                directives
+                    .iter()
+                    .map(|(names, metrics)| (names.iter().copied(), metrics.iter().copied())),
+                [("P", "sales"), ("S", "orders")].into_iter(),
+                br#""x":true"#,
+            );
+        });
+        insta::assert_snapshot!(line, @r#"{"_aws":{"Timestamp":7,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[["P","S"]],"Metrics":[{"Name":"A","Unit":"Seconds","StorageResolution":1},{"Name":"B"}]},{"Namespace":"App","Dimensions":[[]],"Metrics":[{"Name":"C","Unit":"Count"}]}]},"level":"INFO","P":"sales","S":"orders","A":1,"B":1,"C":1,"x":true}"#);
+        let refused = text(|buf| {
+            let dimensions = [("P", "sales")].into_iter();
+            log_line(buf, &common, Some("why"), dimensions, second.into_iter(), b"");
+        });
+        insta::assert_snapshot!(refused, @r#"{"level":"INFO","metrics_refused":"why","P":"sales","C":1}"#);
+    }
+}

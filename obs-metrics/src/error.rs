@@ -1,0 +1,100 @@
+//! What can be wrong when a collector is built.
+
+use std::fmt;
+
+/// Why a collector could not be built, or a unit not be read.
+///
+/// Recording never fails; see [`Stats`](crate::Stats) for what is counted there.
+#[derive(Debug)]
+pub struct Error(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    UnknownUnit(String),
+    Namespace { given: String, by: String, fault: String },
+    Dimension { name: String, fault: String },
+    TooManyDimensions(usize),
+    DocumentBytes(usize),
+}
+
+impl Error {
+    /// The text is none of the 27 units.
+    pub fn is_unknown_unit(&self) -> bool {
+        matches!(self.0, Kind::UnknownUnit(_))
+    }
+
+    /// CloudWatch does not take the namespace.
+    pub fn is_namespace(&self) -> bool {
+        matches!(self.0, Kind::Namespace { .. })
+    }
+
+    /// CloudWatch does not take the name or the value of a dimension, or the log line has that key.
+    pub fn is_dimension(&self) -> bool {
+        matches!(self.0, Kind::Dimension { .. })
+    }
+
+    /// More than 30 default dimensions.
+    pub fn is_too_many_dimensions(&self) -> bool {
+        matches!(self.0, Kind::TooManyDimensions(_))
+    }
+
+    /// The document size is out of its bounds.
+    pub fn is_document_bytes(&self) -> bool {
+        matches!(self.0, Kind::DocumentBytes(_))
+    }
+
+    pub(crate) fn unknown_unit(text: &str) -> Self {
+        Self(Kind::UnknownUnit(text.to_owned()))
+    }
+
+    /// `by` is who gave it: `namespace()` or a variable.
+    pub(crate) fn namespace(given: &str, by: &str, fault: impl fmt::Display) -> Self {
+        Self(Kind::Namespace {
+            given: given.to_owned(),
+            by: by.to_owned(),
+            fault: fault.to_string(),
+        })
+    }
+
+    pub(crate) fn dimension(name: &str, fault: impl fmt::Display) -> Self {
+        Self(Kind::Dimension { name: name.to_owned(), fault: fault.to_string() })
+    }
+
+    pub(crate) fn too_many_dimensions(given: usize) -> Self {
+        Self(Kind::TooManyDimensions(given))
+    }
+
+    pub(crate) fn document_bytes(given: usize) -> Self {
+        Self(Kind::DocumentBytes(given))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::limits::{DIMENSIONS_PER_SET, EVENT_BYTES, MIN_DOCUMENT_BYTES};
+        match &self.0 {
+            Kind::UnknownUnit(text) => write!(
+                f,
+                "{text:?} is not a unit of CloudWatch; write it as CloudWatch does, for example \
+                 Seconds, Bytes/Second or None"
+            ),
+            Kind::Namespace { given, by, fault } => write!(
+                f,
+                "the namespace {given:?} of {by} {fault}; use letters, digits, spaces and . - _ / # : \
+                 and do not begin with AWS/"
+            ),
+            Kind::Dimension { name, fault } => write!(f, "the dimension {name:?}: {fault}"),
+            Kind::TooManyDimensions(given) => write!(
+                f,
+                "{given} default dimensions; CloudWatch takes {DIMENSIONS_PER_SET}, and each metric \
+                 may want some of its own"
+            ),
+            Kind::DocumentBytes(given) => write!(
+                f,
+                "a document size of {given} bytes; choose {MIN_DOCUMENT_BYTES} to {EVENT_BYTES}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,271 @@
+//! Which metrics go into which document: a pure function of what was recorded.
+//!
+//! A document has one value for each key of its root, so metrics share one only where that is
+//! unambiguous: no name twice, no key with two values, no name that is also a key. Metrics with
+//! different dimensions become directives of one document where their keys agree.
+
+use std::collections::HashMap;
+
+use crate::dimensions::DimensionSet;
+use crate::distribution::Distribution;
+use crate::encode::MetricRef;
+use crate::limits::METRICS_PER_DOCUMENT;
+use crate::unit::{Resolution, Unit};
+
+/// How many of the last documents an item is tried with, before it begins a new one. More would
+/// pack a little better and cost time with every series that fits none.
+const OPEN_DOCUMENTS: usize = 8;
+
+/// What was recorded of one series.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Series<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) unit: Unit,
+    pub(crate) resolution: Resolution,
+    pub(crate) dimensions: &'a DimensionSet,
+    pub(crate) values: &'a Distribution,
+}
+
+/// One metric for one document, with at most 100 values, and its dimensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item<'a> {
+    pub(crate) metric: MetricRef<'a>,
+    pub(crate) dimensions: &'a DimensionSet,
+}
+
+/// A document: its directives, each with one set of dimensions and the metrics that have it.
+#[derive(Debug, Default)]
+pub(crate) struct Draft<'a> {
+    pub(crate) directives: Vec<(&'a DimensionSet, Vec<MetricRef<'a>>)>,
+    /// The dimensions of all directives, each once: members of the document's root.
+    pub(crate) dimensions: Vec<(&'a str, &'a str)>,
+    keys: HashMap<&'a str, Key<'a>>,
+    definitions: usize,
+    bytes: usize,
+}
+
+#[derive(Debug, PartialEq)]
+enum Key<'a> {
+    Metric,
+    Dimension(&'a str),
+}
+
+/// The items of `series`: each one's first 100 values, then each one's second 100 and so on, so that
+/// those that belong together share documents.
+pub(crate) fn items<'a>(series: impl IntoIterator<Item = Series<'a>>) -> Vec<Item<'a>> {
+    let mut rounds = Vec::new();
+    for Series { name, unit, resolution, dimensions, values } in series {
+        for (round, values) in values.chunks().enumerate() {
+            rounds.push((
+                round,
+                Item { metric: MetricRef { name, unit, resolution, values }, dimensions },
+            ));
+        }
+    }
+    // Stable: within a round the series keep their order.
+    rounds.sort_by_key(|(round, _)| *round);
+    rounds.into_iter().map(|(_, item)| item).collect()
+}
+
+/// Distributes `items` over documents of at most `budget` bytes, what is common to all documents
+/// left aside. Every item is in exactly one. An item that exceeds the budget alone gets a document
+/// of its own.
+pub(crate) fn plan<'a>(items: impl IntoIterator<Item = Item<'a>>, budget: usize) -> Vec<Draft<'a>> {
+    let mut drafts: Vec<Draft<'a>> = Vec::new();
+    // A document that took a set of dimensions last is tried even if it is no longer open.
+    let mut last_of: HashMap<&DimensionSet, usize> = HashMap::new();
+    for item in items {
+        let open = drafts.len().saturating_sub(OPEN_DOCUMENTS);
+        let older = last_of.get(item.dimensions).copied().filter(|n| *n < open);
+        let fits = |n: &usize| drafts.get(*n).is_some_and(|draft| draft.fits(&item, budget));
+        let found = older.into_iter().chain(open..drafts.len()).find(fits);
+        let n = found.unwrap_or(drafts.len());
+        if n == drafts.len() {
+            drafts.push(Draft::default());
+        }
+        if let Some(draft) = drafts.get_mut(n) {
+            draft.add(item);
+        }
+        last_of.insert(item.dimensions, n);
+    }
+    drafts
+}
+
+impl<'a> Draft<'a> {
+    fn fits(&self, item: &Item<'a>, budget: usize) -> bool {
+        self.definitions < METRICS_PER_DOCUMENT
+            && !self.keys.contains_key(item.metric.name)
+            && item.dimensions.iter().all(|(name, value)| match self.keys.get(name) {
+                None => true,
+                Some(key) => *key == Key::Dimension(value),
+            })
+            && self.bytes + self.cost(item) <= budget
+    }
+
+    fn add(&mut self, item: Item<'a>) {
+        self.bytes += self.cost(&item);
+        self.definitions += 1;
+        self.keys.insert(item.metric.name, Key::Metric);
+        for (name, value) in item.dimensions.iter() {
+            if self.keys.insert(name, Key::Dimension(value)).is_none() {
+                self.dimensions.push((name, value));
+            }
+        }
+        match self.directives.iter_mut().find(|(set, _)| *set == item.dimensions) {
+            Some((_, metrics)) => metrics.push(item.metric),
+            None => self.directives.push((item.dimensions, vec![item.metric])),
+        }
+    }
+
+    /// The bytes that `item` adds, at most.
+    fn cost(&self, item: &Item<'a>) -> usize {
+        let known = self.directives.iter().any(|(set, _)| *set == item.dimensions);
+        let directive = if known {
+            0
+        } else {
+            let names = item.dimensions.iter().map(|(name, _)| text_bytes(name) + 1).sum::<usize>();
+            DIRECTIVE_BYTES + names
+        };
+        let members = item
+            .dimensions
+            .iter()
+            .filter(|(name, _)| !self.keys.contains_key(name))
+            .map(|(name, value)| text_bytes(name) + text_bytes(value) + 2)
+            .sum::<usize>();
+        directive + members + metric_bytes(item.metric.name, item.metric.values.len())
+    }
+}
+
+/// `{"Namespace":"…","Dimensions":[[…]],"Metrics":[…]},` with the longest namespace.
+const DIRECTIVE_BYTES: usize = 50 + 2 * crate::limits::NAMESPACE_CHARS;
+/// `{"Name":…,"Unit":"Kilobytes/Second","StorageResolution":1},` and `:{"Values":[],"Counts":[]},`.
+const DEFINITION_BYTES: usize = 96;
+/// The longest double, the longest count, and a comma each.
+const VALUE_BYTES: usize = 25 + 21;
+
+/// The bytes of a document that has only this item, at most; what is common to all left aside.
+pub(crate) fn item_bytes(item: &Item<'_>) -> usize {
+    Draft::default().cost(item)
+}
+
+/// The bytes of a metric's definition and its member at the root, at most.
+pub(crate) fn metric_bytes(name: &str, values: usize) -> usize {
+    2 * text_bytes(name) + DEFINITION_BYTES + values * VALUE_BYTES
+}
+
+/// The bytes of a valid name or value as a JSON string: only quotes and backslashes are escaped.
+fn text_bytes(text: &str) -> usize {
+    text.len() + text.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count() + 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(pairs: &[(&str, &str)]) -> DimensionSet {
+        DimensionSet::of(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    fn item<'a>(name: &'a str, unit: Unit, dimensions: &'a DimensionSet) -> Item<'a> {
+        let resolution = Resolution::Standard;
+        Item { metric: MetricRef { name, unit, resolution, values: &[(1.0, 1)] }, dimensions }
+    }
+
+    /// Plans and writes each document as `name name | name`, a bar between directives.
+    fn check(items: &[Item<'_>], expected: &[&str]) {
+        let drafts = plan(items.iter().copied(), 100_000);
+        let documents: Vec<String> = drafts
+            .iter()
+            .map(|draft| {
+                let directives: Vec<String> = draft
+                    .directives
+                    .iter()
+                    .map(|(_, metrics)| {
+                        metrics.iter().map(|metric| metric.name).collect::<Vec<_>>().join(" ")
+                    })
+                    .collect();
+                directives.join(" | ")
+            })
+            .collect();
+        assert_eq!(documents, expected);
+    }
+
+    #[test]
+    fn metrics_share_a_document_where_their_keys_agree() {
+        let (none, sales, stock) =
+            (set(&[]), set(&[("Pipeline", "sales")]), set(&[("Pipeline", "stock")]));
+        let both = set(&[("Pipeline", "sales"), ("Region", "eu")]);
+        let count = |name, dimensions| item(name, Unit::Count, dimensions);
+        check(&[], &[]);
+        check(&[count("A", &sales), count("B", &sales)], &["A B"]);
+        check(&[count("A", &sales), count("B", &none), count("C", &both)], &["A | B | C"]);
+        // One key, two values.
+        check(&[count("A", &sales), count("B", &stock)], &["A", "B"]);
+        // One name, two series.
+        check(&[count("A", &sales), count("A", &both)], &["A", "A"]);
+        // A name that is another's dimension, either way round.
+        check(&[count("Pipeline", &none), count("B", &sales)], &["Pipeline", "B"]);
+        check(&[count("B", &sales), count("Pipeline", &none)], &["B", "Pipeline"]);
+        // A later one still finds the document of its dimensions.
+        check(&[count("A", &sales), count("B", &stock), count("C", &sales)], &["A C", "B"]);
+    }
+
+    #[test]
+    fn one_name_with_two_units_goes_into_two_documents() {
+        let none = set(&[]);
+        check(
+            &[
+                item("A", Unit::Count, &none),
+                item("A", Unit::Bytes, &none),
+                item("B", Unit::Count, &none),
+            ],
+            &["A B", "A"],
+        );
+    }
+
+    #[test]
+    fn scenario_24_the_101st_metric_begins_a_document() {
+        let none = set(&[]);
+        let names: Vec<String> = (0..101).map(|n| format!("M{n}")).collect();
+        let items: Vec<_> = names.iter().map(|name| item(name, Unit::Count, &none)).collect();
+        let sizes = |items: &[Item<'_>]| {
+            let drafts = plan(items.iter().copied(), 1_000_000);
+            drafts.iter().map(|draft| draft.definitions).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&items[..100]), [100]);
+        assert_eq!(sizes(&items), [100, 1]);
+    }
+
+    #[test]
+    fn scenario_24_further_values_come_in_further_rounds() {
+        let none = set(&[]);
+        let mut many = Distribution::default();
+        (0..201).for_each(|n| {
+            many.record(f64::from(n));
+        });
+        let mut few = Distribution::default();
+        few.record(1.0);
+        let series = |name, values| {
+            let (unit, resolution) = (Unit::Count, Resolution::Standard);
+            Series { name, unit, resolution, dimensions: &none, values }
+        };
+        let items = items([series("A", &many), series("B", &few), series("C", &many)]);
+        let names: Vec<_> = items.iter().map(|i| (i.metric.name, i.metric.values.len())).collect();
+        let expected =
+            [("A", 100), ("B", 1), ("C", 100), ("A", 100), ("C", 100), ("A", 1), ("C", 1)];
+        assert_eq!(names, expected);
+        check(&items, &["A B C", "A C", "A C"]);
+    }
+
+    #[test]
+    fn documents_keep_the_budget_and_take_at_least_one() {
+        let none = set(&[]);
+        let names: Vec<String> = (0..20).map(|n| format!("M{n}")).collect();
+        let items: Vec<_> = names.iter().map(|name| item(name, Unit::Count, &none)).collect();
+        let budget = DIRECTIVE_BYTES + 5 * metric_bytes("M10", 1);
+        let drafts = plan(items.iter().copied(), budget);
+        assert_eq!(drafts.len(), 4);
+        assert!(drafts.iter().all(|draft| draft.bytes <= budget));
+        assert_eq!(plan(items.iter().copied(), 0).len(), 20);
+    }
+}

@@ -1,0 +1,391 @@
+//! The table of series between two flushes: what is recorded under one name, unit and set of
+//! dimensions.
+//!
+//! A series is found by what the caller gave, before anything is made valid, so that a known one
+//! costs a hash, a comparison and no allocation. Names are made valid once, when it is new.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use crate::dimensions::DimensionSet;
+use crate::distribution::Distribution;
+use crate::names;
+use crate::stats::Counters;
+use crate::unit::Unit;
+
+/// Series in one table before it is emitted early: bounds what is kept, and what the recording
+/// that reaches it pays at once.
+const MAX_SERIES: usize = 1_000;
+/// Distinct values in one table before it is emitted early: 320 KB.
+const MAX_VALUES: usize = 20_000;
+
+/// What is recorded, until it is taken to be emitted.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    series: Vec<Series>,
+    /// From the hash of what the caller gives to the first series of that hash.
+    index: HashMap<u64, usize, BuildHasherDefault<Ready>>,
+    /// One copy of each set of dimensions.
+    sets: HashSet<Arc<DimensionSet>>,
+    /// Distinct values in all series.
+    values: usize,
+}
+
+#[derive(Debug)]
+struct Series {
+    hash: u64,
+    /// The next series of the same hash.
+    next: Option<usize>,
+    given: Given,
+    key: Arc<SeriesKey>,
+    values: Distribution,
+}
+
+/// What the caller gave, as it was given.
+#[derive(Debug)]
+struct Given {
+    name: Box<str>,
+    unit: Unit,
+    dimensions: Box<[(Box<str>, Box<str>)]>,
+    /// Whether a name occurs twice: then their order decides which value it has.
+    ordered: bool,
+}
+
+/// A series as it is written.
+#[derive(Debug)]
+pub(crate) struct SeriesKey {
+    pub(crate) name: String,
+    pub(crate) unit: Unit,
+    pub(crate) dimensions: Arc<DimensionSet>,
+}
+
+/// What a table held: each series that has values, in the order of their first recording.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) series: Vec<(Arc<SeriesKey>, Distribution)>,
+}
+
+impl Table {
+    /// Records a value, which is finite and within the limits. Returns whether the table is so full
+    /// that it should be taken now.
+    pub(crate) fn record(
+        &mut self,
+        defaults: &DimensionSet,
+        counters: &Counters,
+        name: &str,
+        value: f64,
+        unit: Unit,
+        dimensions: &[(&str, &str)],
+    ) -> bool {
+        let hash = hash_of(name, unit, dimensions);
+        let found = self.find(hash, name, unit, dimensions);
+        let index = match found {
+            Some(index) => index,
+            None => match self.add(hash, defaults, counters, name, unit, dimensions) {
+                Some(index) => index,
+                None => {
+                    counters.value_without_name();
+                    return false;
+                }
+            },
+        };
+        if let Some(series) = self.series.get_mut(index)
+            && series.values.record(value)
+        {
+            self.values += 1;
+        }
+        self.series.len() >= MAX_SERIES || self.values >= MAX_VALUES
+    }
+
+    /// Takes all values. Series that had some are kept for the next ones, the others forgotten, so
+    /// that the table holds what is in use.
+    pub(crate) fn take(&mut self) -> Snapshot {
+        if self.values == 0 {
+            return Snapshot::default();
+        }
+        self.values = 0;
+        // A table that was taken because it is full begins anew: it would be full again at once.
+        let full = self.series.len() >= MAX_SERIES;
+        let mut taken = Vec::new();
+        self.series.retain_mut(|series| {
+            let used = !series.values.is_empty();
+            if used {
+                taken.push((Arc::clone(&series.key), std::mem::take(&mut series.values)));
+            }
+            used && !full
+        });
+        self.index.clear();
+        for (n, series) in self.series.iter_mut().enumerate() {
+            series.next = self.index.insert(series.hash, n);
+        }
+        let used: HashSet<*const DimensionSet> =
+            self.series.iter().map(|series| Arc::as_ptr(&series.key.dimensions)).collect();
+        self.sets.retain(|set| used.contains(&Arc::as_ptr(set)));
+        Snapshot { series: taken }
+    }
+
+    fn find(
+        &self,
+        hash: u64,
+        name: &str,
+        unit: Unit,
+        dimensions: &[(&str, &str)],
+    ) -> Option<usize> {
+        let mut at = self.index.get(&hash).copied();
+        while let Some(index) = at {
+            let series = self.series.get(index)?;
+            if series.given.is(name, unit, dimensions) {
+                return Some(index);
+            }
+            at = series.next;
+        }
+        None
+    }
+
+    /// A new series; `None` where its name cannot be made valid.
+    fn add(
+        &mut self,
+        hash: u64,
+        defaults: &DimensionSet,
+        counters: &Counters,
+        name: &str,
+        unit: Unit,
+        dimensions: &[(&str, &str)],
+    ) -> Option<usize> {
+        let valid = names::metric_name(name)?;
+        let set = DimensionSet::merged(defaults, dimensions.iter().copied(), counters);
+        let set = match self.sets.get(&set) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let set = Arc::new(set);
+                self.sets.insert(Arc::clone(&set));
+                set
+            }
+        };
+        // A document has one member of each name: the metric makes way for its own dimension.
+        let valid = names::free_name(&valid, |name| set.has(name));
+        if *valid != *name {
+            counters.repaired();
+        }
+        let index = self.series.len();
+        self.series.push(Series {
+            hash,
+            next: self.index.insert(hash, index),
+            given: Given::new(name, unit, dimensions),
+            key: Arc::new(SeriesKey { name: valid, unit, dimensions: set }),
+            values: Distribution::default(),
+        });
+        Some(index)
+    }
+}
+
+impl Given {
+    fn new(name: &str, unit: Unit, dimensions: &[(&str, &str)]) -> Self {
+        let twice = |n: usize, name: &str| dimensions.iter().skip(n + 1).any(|(k, _)| *k == name);
+        Self {
+            name: name.into(),
+            unit,
+            dimensions: dimensions.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            ordered: dimensions.iter().enumerate().any(|(n, (name, _))| twice(n, name)),
+        }
+    }
+
+    fn is(&self, name: &str, unit: Unit, dimensions: &[(&str, &str)]) -> bool {
+        let own = self.dimensions.iter().map(|(k, v)| (&**k, &**v));
+        *self.name == *name
+            && self.unit == unit
+            && self.dimensions.len() == dimensions.len()
+            && (own.clone().eq(dimensions.iter().copied())
+                || (!self.ordered
+                    && own.clone().all(|pair| dimensions.contains(&pair))
+                    && dimensions.iter().all(|pair| own.clone().any(|own| own == *pair))))
+    }
+}
+
+/// A hash that does not depend on the order of the dimensions.
+fn hash_of(name: &str, unit: Unit, dimensions: &[(&str, &str)]) -> u64 {
+    let pairs = dimensions
+        .iter()
+        .map(|(name, value)| mix(mix(SEED, name.as_bytes()), value.as_bytes()))
+        .fold(0_u64, u64::wrapping_add);
+    step(mix(SEED, name.as_bytes()) ^ unit as u64, pairs)
+}
+
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Eight bytes at a time; the last ones with their number, so that `a` and `a\0` differ.
+pub(crate) fn mix(mut hash: u64, bytes: &[u8]) -> u64 {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for eight in eights {
+        hash = step(hash, u64::from_le_bytes(*eight));
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    step(step(hash, u64::from_le_bytes(last)), bytes.len() as u64)
+}
+
+/// The product's high half, where all bits of both meet, folded onto its low one.
+fn step(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ word) * 0xa076_1d64_78bd_642f;
+    let [low, high] = [0, 64].map(|shift| (product >> shift) & u128::from(u64::MAX));
+    u64::try_from(low ^ high).unwrap_or_default()
+}
+
+/// Takes a hash that is one already.
+#[derive(Debug, Default)]
+pub(crate) struct Ready(u64);
+
+impl Hasher for Ready {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = mix(self.0, bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distribution::Counted;
+
+    type Taken = (String, String, Vec<Counted>);
+
+    #[derive(Default)]
+    struct Fixture {
+        table: Table,
+        counters: Counters,
+    }
+
+    impl Fixture {
+        fn put(&mut self, name: &str, value: f64, unit: Unit, dimensions: &[(&str, &str)]) -> bool {
+            let defaults = DimensionSet::of(vec![("Service".into(), "orders".into())]);
+            self.table.record(&defaults, &self.counters, name, value, unit, dimensions)
+        }
+
+        /// Name, dimensions without the default one, and values of each series.
+        fn take(&mut self) -> Vec<Taken> {
+            let taken = self.table.take().series.into_iter();
+            taken
+                .map(|(key, values)| {
+                    let pairs = key.dimensions.iter().filter(|(name, _)| *name != "Service");
+                    let pairs: Vec<_> =
+                        pairs.map(|(name, value)| format!("{name}={value}")).collect();
+                    (
+                        key.name.clone(),
+                        pairs.join(","),
+                        values.chunks().flatten().copied().collect(),
+                    )
+                })
+                .collect()
+        }
+    }
+
+    fn series(name: &str, dimensions: &str, values: &[Counted]) -> Taken {
+        (name.to_owned(), dimensions.to_owned(), values.to_vec())
+    }
+
+    #[test]
+    fn what_is_equal_is_one_series_in_any_order_of_dimensions() {
+        let mut f = Fixture::default();
+        f.put("A", 1.0, Unit::Count, &[("P", "x"), ("Q", "y")]);
+        f.put("A", 1.0, Unit::Count, &[("Q", "y"), ("P", "x")]);
+        f.put("A", 2.0, Unit::Count, &[("P", "y"), ("Q", "x")]);
+        f.put("A", 3.0, Unit::Bytes, &[("P", "x"), ("Q", "y")]);
+        f.put("B", 4.0, Unit::Count, &[]);
+        assert_eq!(
+            f.take(),
+            [
+                series("A", "P=x,Q=y", &[(1.0, 2)]),
+                series("A", "P=y,Q=x", &[(2.0, 1)]),
+                series("A", "P=x,Q=y", &[(3.0, 1)]),
+                series("B", "", &[(4.0, 1)]),
+            ]
+        );
+        assert_eq!(f.take(), []);
+    }
+
+    #[test]
+    fn where_a_name_occurs_twice_the_order_decides() {
+        let mut f = Fixture::default();
+        f.put("A", 1.0, Unit::Count, &[("P", "x"), ("P", "y")]);
+        f.put("A", 2.0, Unit::Count, &[("P", "y"), ("P", "x")]);
+        f.put("A", 3.0, Unit::Count, &[("P", "x"), ("P", "y")]);
+        assert_eq!(
+            f.take(),
+            [series("A", "P=y", &[(1.0, 1), (3.0, 1)]), series("A", "P=x", &[(2.0, 1)])]
+        );
+    }
+
+    #[test]
+    fn known_series_are_found_again_after_they_were_taken() {
+        let mut f = Fixture::default();
+        for round in 0..3 {
+            f.put("A", 1.0, Unit::Count, &[]);
+            f.put("B", 1.0, Unit::Count, &[("P", "x")]);
+            assert_eq!(f.table.series.len(), 2, "round {round}");
+            assert_eq!(f.take().len(), 2);
+        }
+        // Not used in one round: forgotten.
+        f.put("A", 1.0, Unit::Count, &[]);
+        f.take();
+        assert_eq!((f.table.series.len(), f.table.sets.len()), (1, 1));
+    }
+
+    #[test]
+    fn names_are_made_valid_once() {
+        let mut f = Fixture::default();
+        for _ in 0..3 {
+            f.put("two\nlines", 1.0, Unit::Count, &[]);
+            f.put("Service", 1.0, Unit::Count, &[]);
+        }
+        f.put(" ", 1.0, Unit::Count, &[]);
+        assert_eq!(
+            f.take(),
+            [series("two%0Alines", "", &[(1.0, 3)]), series("Service_", "", &[(1.0, 3)])]
+        );
+        let stats = f.counters.read();
+        assert_eq!((stats.repaired, stats.values_without_name), (2, 1));
+    }
+
+    #[test]
+    fn scenario_12_a_full_table_asks_to_be_taken_and_begins_anew() {
+        let mut f = Fixture::default();
+        let full = (0..).find(|n: &usize| f.put("A", 1.0, Unit::Count, &[("Id", &n.to_string())]));
+        assert_eq!(full, Some(MAX_SERIES - 1));
+        assert_eq!(f.take().len(), MAX_SERIES);
+        assert_eq!(f.table.series.len(), 0);
+        let full = (0..).find(|n: &usize| f.put("A", *n as f64, Unit::Count, &[]));
+        assert_eq!(full, Some(MAX_VALUES - 1));
+        assert_eq!(f.take().len(), 1);
+        assert!(!f.put("A", 1.0, Unit::Count, &[]));
+    }
+
+    #[test]
+    fn series_of_one_hash_are_told_apart() {
+        let mut f = Fixture::default();
+        for name in ["A", "B", "C"] {
+            f.put(name, 1.0, Unit::Count, &[]);
+        }
+        // As if all three had one hash.
+        let hash = hash_of("A", Unit::Count, &[]);
+        f.table.index.clear();
+        for (n, series) in f.table.series.iter_mut().enumerate() {
+            series.hash = hash;
+            series.next = f.table.index.insert(hash, n);
+        }
+        assert_eq!(f.table.find(hash, "A", Unit::Count, &[]), Some(0));
+        assert_eq!(f.table.find(hash, "C", Unit::Count, &[]), Some(2));
+        assert_eq!(f.table.find(hash, "D", Unit::Count, &[]), None);
+        assert_eq!(
+            hash_of("A", Unit::Count, &[("P", "x"), ("Q", "y")]),
+            hash_of("A", Unit::Count, &[("Q", "y"), ("P", "x")])
+        );
+    }
+}
