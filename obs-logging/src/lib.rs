@@ -1,1 +1,29 @@
-//! The JSON log layer for tracing: flat lines, request context, no duplicate keys.
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod callsite;
+mod error;
+mod failure;
+mod fields;
+mod format;
+mod guard;
+mod layer;
+mod level;
+mod limit;
+mod logger;
+mod members;
+mod scratch;
+mod sink;
+mod span;
+mod text;
+mod timestamp;
+mod visitor;
+
+pub use builder::{DEFAULT_MAX_LINE_BYTES, StructuredLoggerBuilder};
+pub use callsite::BUILT_IN_KEYS;
+pub use error::Error;
+pub use failure::{ErrorValue, err};
+pub use format::Format;
+pub use logger::StructuredLogger;
+pub use obs_core::FlushReport;
+pub use obs_core::redact::Redactor;

@@ -73,6 +73,7 @@ export class RustFunction extends Construct {
       code: zipped(path.join(artifacts, props.zip)),
       role: this.role,
       logGroup: this.logGroup,
+      loggingFormat: lambda.LoggingFormat.JSON, // the service reads the level and the time of each line
       memorySize: props.memoryMb,
       timeout: props.timeout,
       tracing: lambda.Tracing.ACTIVE, // also adds the two X-Ray actions to the role

@@ -15,7 +15,7 @@ describe('the functions', () => {
       assert.equal(made.Properties.Handler, 'bootstrap');
       assert.deepEqual(made.Properties.Architectures, ['x86_64']);
       assert.deepEqual(made.Properties.TracingConfig, { Mode: 'Active' });
-      assert.deepEqual(made.Properties.LoggingConfig, { LogGroup: { Ref: logGroup.id } });
+      assert.deepEqual(made.Properties.LoggingConfig, { LogFormat: 'JSON', LogGroup: { Ref: logGroup.id } });
       const role = made.Properties.Role['Fn::GetAtt'][0] as string;
       const base = Object.keys(template.findResources('AWS::IAM::Policy')).find((id) =>
         id.startsWith(`${role.slice(0, -8)}Default`),

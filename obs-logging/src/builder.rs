@@ -1,0 +1,351 @@
+//! How a logger is made.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use obs_core::clock::{Clock, SystemClock};
+use obs_core::lane::Lane;
+use obs_core::{Identity, Redactor, env};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::callsite::{Callsites, member};
+use crate::error::Error;
+use crate::format::Format;
+use crate::guard;
+use crate::layer::Core;
+use crate::level::Directives;
+use crate::logger::StructuredLogger;
+use crate::sink::{LineSink, LossNotice, Output};
+
+/// The size that a line has at most, if nothing else is said: 256 KiB, at which many log agents cut
+/// and Loki refuses. CloudWatch Logs itself takes 1 MiB.
+pub const DEFAULT_MAX_LINE_BYTES: usize = 256 * 1024;
+
+/// The smallest limit for a line: the keys of its own have to fit.
+const LEAST_MAX_LINE_BYTES: usize = 4 * 1024;
+
+/// Collects a logger's settings; see [`StructuredLogger::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` or `init`"]
+pub struct StructuredLoggerBuilder {
+    service: Option<String>,
+    environment: Option<String>,
+    level: Option<String>,
+    format: Option<Format>,
+    redactor: Redactor,
+    output: Output,
+    synchronous: Option<bool>,
+    queue_bytes: Option<usize>,
+    max_line_bytes: usize,
+    clock: Arc<dyn Clock>,
+}
+
+impl StructuredLoggerBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            service: None,
+            environment: None,
+            level: None,
+            format: None,
+            redactor: Redactor::default(),
+            output: Output::Stdout,
+            synchronous: None,
+            queue_bytes: None,
+            max_line_bytes: DEFAULT_MAX_LINE_BYTES,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The key `service`. Default: see [`Identity`].
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.service = Some(name.into());
+        self
+    }
+
+    /// The key `environment`. Default: see [`Identity`].
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
+    }
+
+    /// Which lines are written, in the grammar of
+    /// [`EnvFilter`](tracing_subscriber::EnvFilter#directives): `info,orders=debug`. Default: the
+    /// variables in [`env::LEVEL`], else `info`.
+    ///
+    /// A word alone has to be a level: write `orders=trace` for all lines of a target.
+    pub fn level(mut self, directives: impl Into<String>) -> Self {
+        self.level = Some(directives.into());
+        self
+    }
+
+    /// JSON or text. Default: the variables in [`env::LOG_FORMAT`]; else text where stdout is a
+    /// terminal and the lines go there outside Lambda, and JSON everywhere else.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Which fields' values are replaced by `[REDACTED]`, decided by name once per callsite.
+    /// Default: [`Redactor::default`], the standard names.
+    pub fn redact(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
+        self
+    }
+
+    /// Where lines go. Default: the stdout that all of Obs shares, one write per line.
+    ///
+    /// One writer is made per line, and flushed at the end of each batch. `make_writer_for` is not
+    /// used: a queued line is written where its event's metadata is not known any more.
+    pub fn writer<M>(mut self, make: M) -> Self
+    where
+        M: for<'w> MakeWriter<'w> + Send + 'static,
+    {
+        self.output = Output::writer(make);
+        self
+    }
+
+    /// Lines are queued and written by a thread of their own: the default outside Lambda. Logging
+    /// then never waits; lines that find the queue full are dropped, and a line says how many.
+    pub fn queued(mut self) -> Self {
+        self.synchronous = Some(false);
+        self
+    }
+
+    /// Each line is written before the logging call returns: the default in Lambda, which freezes
+    /// the process when it likes.
+    pub fn synchronous(mut self) -> Self {
+        self.synchronous = Some(true);
+        self
+    }
+
+    /// The most bytes of lines that wait to be written. Default 4 MiB.
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = Some(bytes);
+        self
+    }
+
+    /// The most bytes that a line has. Default 256 KiB, least 4 KiB. Of a longer one the largest
+    /// fields are cut, with `…[truncated N bytes]` in the place of the rest.
+    pub fn max_line_bytes(mut self, bytes: usize) -> Self {
+        self.max_line_bytes = bytes.max(LEAST_MAX_LINE_BYTES);
+        self
+    }
+
+    /// What tells the time. Default: the system's clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The logger.
+    ///
+    /// The first logger of a process wraps the panic hook, so that a `Debug` or `Display` that
+    /// panics while it is logged stays silent; every other panic reaches the hook as before.
+    ///
+    /// # Errors
+    ///
+    /// The level or the format, given here or in a variable, is not one.
+    pub fn build(self) -> Result<StructuredLogger, Error> {
+        self.build_in(&Surroundings::of_process())
+    }
+
+    /// Builds the logger and installs it as the global subscriber, records of the `log` crate
+    /// included.
+    ///
+    /// # Errors
+    ///
+    /// As [`StructuredLoggerBuilder::build`]; or the process has a global subscriber or a logger of
+    /// the `log` crate already ([`Error::is_already_set`]).
+    pub fn init(self) -> Result<StructuredLogger, Error> {
+        let logger = self.build()?;
+        logger.install()?;
+        Ok(logger)
+    }
+
+    fn build_in(self, surroundings: &Surroundings<'_>) -> Result<StructuredLogger, Error> {
+        let level = surroundings.level(self.level.as_deref())?;
+        let to_stdout = matches!(self.output, Output::Stdout);
+        let format = surroundings.format(self.format, to_stdout)?;
+        let synchronous = self.synchronous.unwrap_or(surroundings.is_lambda);
+
+        let identity = Identity::from_vars(surroundings.variable);
+        let mut tail = Vec::new();
+        member(&mut tail, "service", &self.service.unwrap_or(identity.service));
+        member(&mut tail, "environment", &self.environment.unwrap_or(identity.environment));
+
+        let notice =
+            LossNotice { clock: Arc::clone(&self.clock), format, tail: tail.as_slice().into() };
+        let mut lane = Lane::builder("logs");
+        if let Some(bytes) = self.queue_bytes {
+            lane = lane.capacity_bytes(bytes);
+        }
+        if synchronous {
+            lane = lane.synchronous();
+        }
+        guard::silence_hook();
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let core = Core {
+            id,
+            callsites: Callsites::new(id, self.redactor, tail),
+            clock: self.clock,
+            format,
+            max_line_bytes: self.max_line_bytes,
+            lane: lane.start(LineSink::new(self.output, notice)),
+        };
+        Ok(StructuredLogger::new(core, level))
+    }
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+/// What decides where the code has not.
+struct Surroundings<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    /// All of Obs is switched off.
+    disabled: bool,
+    is_lambda: bool,
+    stdout_is_terminal: bool,
+}
+
+impl Surroundings<'static> {
+    fn of_process() -> Self {
+        Self {
+            variable: &|name| std::env::var(name).ok(),
+            disabled: env::flag(env::DISABLED),
+            is_lambda: env::is_lambda(),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+        }
+    }
+}
+
+impl Surroundings<'_> {
+    fn level(&self, code: Option<&str>) -> Result<Directives, Error> {
+        let given = code.map(|code| Directives::parse(code, "given to the builder")).transpose()?;
+        if let Some(given) = given {
+            return Ok(given);
+        }
+        if self.disabled {
+            return Ok(Directives::off());
+        }
+        match env::first_named(env::LEVEL, self.variable) {
+            Some((name, value)) => Directives::parse(&value, name),
+            None => Ok(Directives::info()),
+        }
+    }
+
+    fn format(&self, code: Option<Format>, to_stdout: bool) -> Result<Format, Error> {
+        if let Some(code) = code {
+            return Ok(code);
+        }
+        match env::first_named(env::LOG_FORMAT, self.variable) {
+            Some((name, value)) => Format::parse(&value, name),
+            None if !self.is_lambda && to_stdout && self.stdout_is_terminal => Ok(Format::Text),
+            None => Ok(Format::Json),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    struct Case {
+        variables: &'static [(&'static str, &'static str)],
+        disabled: bool,
+        is_lambda: bool,
+        stdout_is_terminal: bool,
+    }
+
+    const PLAIN: Case =
+        Case { variables: &[], disabled: false, is_lambda: false, stdout_is_terminal: false };
+
+    fn with<R>(case: &Case, check: impl FnOnce(&Surroundings<'_>) -> R) -> R {
+        let variable = |name: &str| {
+            case.variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        check(&Surroundings {
+            variable: &variable,
+            disabled: case.disabled,
+            is_lambda: case.is_lambda,
+            stdout_is_terminal: case.stdout_is_terminal,
+        })
+    }
+
+    fn check_level(
+        variables: &'static [(&'static str, &'static str)],
+        code: Option<&str>,
+        expected: &str,
+    ) {
+        let found = with(&Case { variables, ..PLAIN }, |around| {
+            around.level(code).map_or_else(|e| e.to_string(), |level| level.as_str().to_owned())
+        });
+        assert!(found.contains(expected), "{found}");
+    }
+
+    #[test]
+    fn the_level_is_the_codes_or_the_first_variables() {
+        check_level(&[], None, "info");
+        check_level(&[("POWERTOOLS_LOG_LEVEL", "DEBUG")], None, "debug");
+        check_level(
+            &[("POWERTOOLS_LOG_LEVEL", "DEBUG"), ("AWS_LAMBDA_LOG_LEVEL", "WARN")],
+            None,
+            "warn",
+        );
+        check_level(&[("AWS_LAMBDA_LOG_LEVEL", "WARN"), ("RUST_LOG", "a=trace")], None, "a=trace");
+        check_level(&[("RUST_LOG", "trace"), ("OBS_LOG_LEVEL", "error")], None, "error");
+        check_level(&[("OBS_LOG_LEVEL", "error")], Some("debug"), "debug");
+        with(&Case { disabled: true, ..PLAIN }, |around| {
+            assert_eq!(around.level(None).unwrap().as_str(), "off");
+            assert_eq!(around.level(Some("debug")).unwrap().as_str(), "debug");
+        });
+        check_level(&[("OBS_LOG_LEVEL", "loud")], None, r#""loud" (OBS_LOG_LEVEL)"#);
+        check_level(&[], Some("loud"), r#""loud" (given to the builder)"#);
+    }
+
+    #[test]
+    fn the_format_is_the_codes_the_variables_or_fits_the_reader() {
+        let check = |case: Case, code: Option<Format>, to_stdout: bool, expected: Format| {
+            let found = with(&case, |around| around.format(code, to_stdout));
+            assert_eq!(found.unwrap(), expected);
+        };
+        let terminal = || Case { stdout_is_terminal: true, ..PLAIN };
+        check(PLAIN, None, true, Format::Json);
+        check(terminal(), None, true, Format::Text);
+        check(terminal(), None, false, Format::Json);
+        check(Case { is_lambda: true, ..terminal() }, None, true, Format::Json);
+        let text = Case { variables: &[("AWS_LAMBDA_LOG_FORMAT", "Text")], ..PLAIN };
+        check(Case { is_lambda: true, ..text }, None, true, Format::Text);
+        let both: &[_] = &[("AWS_LAMBDA_LOG_FORMAT", "Text"), ("OBS_LOG_FORMAT", "json")];
+        check(Case { variables: both, ..terminal() }, None, true, Format::Json);
+        check(Case { variables: both, ..PLAIN }, Some(Format::Text), true, Format::Text);
+    }
+
+    #[test]
+    fn lines_are_written_at_once_in_lambda_and_queued_elsewhere() {
+        for (is_lambda, asked, expected) in [
+            (true, None, true),
+            (false, None, false),
+            (true, Some(false), false),
+            (false, Some(true), true),
+        ] {
+            let (sender, writers) = std::sync::mpsc::channel();
+            let mut builder = StructuredLogger::builder().writer(move || {
+                let _ = sender.send(std::thread::current().id());
+                std::io::sink()
+            });
+            builder.synchronous = asked;
+            let logger =
+                with(&Case { is_lambda, ..PLAIN }, |around| builder.build_in(around)).unwrap();
+            let subscriber = tracing_subscriber::registry().with(logger.layer());
+            tracing::subscriber::with_default(subscriber, || tracing::info!("who writes this?"));
+            assert!(logger.flush(std::time::Duration::from_secs(10)).is_complete());
+            assert_eq!(writers.recv().unwrap() == std::thread::current().id(), expected);
+        }
+    }
+}

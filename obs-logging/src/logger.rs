@@ -1,0 +1,127 @@
+//! The handle of a logger.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use obs_core::FlushReport;
+use tracing_core::Subscriber;
+use tracing_log::AsLog;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::builder::StructuredLoggerBuilder;
+use crate::error::Error;
+use crate::layer::{Core, LogLayer};
+use crate::level::Directives;
+
+/// A logger: makes layers that write structured lines, and flushes them. Cheap to clone.
+///
+/// Outside Lambda lines are queued and written by a thread of their own. When the last handle and
+/// the last layer are dropped, it writes what is queued and ends; a process that exits does not
+/// wait for it, so call [`StructuredLogger::flush`] or [`StructuredLogger::shutdown`] before
+/// `std::process::exit` and at the end of `main`.
+#[derive(Clone)]
+pub struct StructuredLogger {
+    core: Arc<Core>,
+    level: Arc<Directives>,
+}
+
+impl StructuredLogger {
+    /// Says how the logger is to be; what is not said comes from the environment.
+    pub fn builder() -> StructuredLoggerBuilder {
+        StructuredLoggerBuilder::new()
+    }
+
+    /// Builds a logger from the environment and installs it for the whole process, records of the
+    /// `log` crate included. As [`StructuredLoggerBuilder::init`].
+    ///
+    /// # Errors
+    ///
+    /// A variable holds a level or a format that is not one, or the process has a global subscriber
+    /// or a logger of the `log` crate already.
+    pub fn init() -> Result<Self, Error> {
+        Self::builder().init()
+    }
+
+    pub(crate) fn new(core: Core, level: Directives) -> Self {
+        Self { core: Arc::new(core), level: Arc::new(level) }
+    }
+
+    /// The layer, for any subscriber that keeps spans in a registry.
+    ///
+    /// Its level filters this layer alone: it hides no span and no event from another. Spans of
+    /// level info and above give their fields to lines at any level but `off`. Every call makes a
+    /// layer of its own; a subscriber that has two of them writes every line twice.
+    pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + 'static + use<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        LogLayer { core: Arc::clone(&self.core) }.with_filter(self.level.filter())
+    }
+
+    /// Writes out everything that was logged before this call, within `limit`, and reports.
+    ///
+    /// Works from any thread, inside any runtime and outside.
+    pub fn flush(&self, limit: Duration) -> FlushReport {
+        self.core.lane.flush(limit)
+    }
+
+    /// As [`StructuredLogger::flush`], without blocking the thread. Begins with the call.
+    pub fn flush_async(
+        &self,
+        limit: Duration,
+    ) -> impl Future<Output = FlushReport> + Send + 'static + use<> {
+        self.core.lane.flush_async(limit)
+    }
+
+    /// Flushes, and drops (and counts) what is logged afterwards.
+    pub fn shutdown(&self, limit: Duration) -> FlushReport {
+        self.core.lane.shutdown(limit)
+    }
+
+    /// As [`StructuredLogger::shutdown`], without blocking the thread.
+    pub fn shutdown_async(
+        &self,
+        limit: Duration,
+    ) -> impl Future<Output = FlushReport> + Send + 'static + use<> {
+        self.core.lane.shutdown_async(limit)
+    }
+
+    /// Makes this the process's only subscriber, and brings it the records of the `log` crate.
+    pub(crate) fn install(&self) -> Result<(), Error> {
+        let subscriber = tracing_subscriber::registry().with(self.layer());
+        tracing_core::dispatcher::set_global_default(subscriber.into())
+            .map_err(Error::subscriber_taken)?;
+        self.bridge_log()
+    }
+
+    /// Brings records of the `log` crate to `tracing`, for a program that composes its subscriber
+    /// itself: with `tracing_subscriber`'s own `tracing-log` feature, its `init` does the same.
+    ///
+    /// Records that this logger's level hides are stopped where they are made. That holds for the
+    /// other layers too: they see no records below this logger's level.
+    ///
+    /// # Errors
+    ///
+    /// The `log` crate has a logger already.
+    pub fn bridge_log(&self) -> Result<(), Error> {
+        let most = self.level.filter().max_level().unwrap_or(tracing_core::LevelFilter::TRACE);
+        tracing_log::LogTracer::builder()
+            .with_max_level(most.as_log())
+            .init()
+            .map_err(Error::log_taken)
+    }
+}
+
+impl fmt::Debug for StructuredLogger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StructuredLogger")
+            .field("level", &self.level.as_str())
+            .field("format", &self.core.format)
+            .field("lane", &self.core.lane)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,22 @@
+//! The logger as its users meet it: real subscribers, real writers, and for what is global a
+//! process of its own.
+
+// `cfg(test)` tells clippy that the helpers are test code as well.
+#[cfg(test)]
+mod capture;
+#[cfg(test)]
+mod context;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod filter;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod line;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod queue;
