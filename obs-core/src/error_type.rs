@@ -96,8 +96,15 @@ fn short(full: &'static str) -> Cow<'static, str> {
     if let Some(name) = standard_name(inner) {
         return Cow::Borrowed(name);
     }
-    if inner.starts_with("dyn ") {
-        return Cow::Borrowed(UNKNOWN);
+    if let Some(object) = inner.strip_prefix("dyn ") {
+        // A trait object is called as its trait; `dyn Error` says nothing.
+        let path = object.split([' ', '<']).next().unwrap_or(object);
+        let is_error = path == "core::error::Error";
+        return Cow::Borrowed(if is_error {
+            UNKNOWN
+        } else {
+            path.rsplit("::").next().unwrap_or(path)
+        });
     }
     if !inner.contains(|c| !is_path(c)) {
         return Cow::Borrowed(inner.rsplit("::").next().unwrap_or(inner));
@@ -183,6 +190,8 @@ mod tests {
             (of::<Box<fmt::Error>>(), "fmt::Error"),
             (of::<Box<dyn Error + Send + Sync>>(), UNKNOWN),
             (of::<(Payment, u8)>(), "(Payment, u8)"),
+            (of::<()>(), "()"),
+            (of::<Box<dyn fmt::Debug + Send>>(), "Debug"),
         ] {
             assert_eq!(name, expected);
         }

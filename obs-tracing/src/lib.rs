@@ -1,1 +1,34 @@
-//! #[traced] functions and X-Ray traces on tracing spans.
+#![doc = include_str!("../README.md")]
+
+mod current;
+mod error;
+mod failure;
+mod helper;
+mod layer;
+pub mod propagation;
+mod record;
+mod sampler;
+mod traced;
+mod tracer;
+mod value;
+mod xray;
+
+pub use current::{annotate, current_trace_id, metadata};
+pub use error::Error;
+pub use helper::TracingHelper;
+pub use obs_core::Redactor;
+pub use obs_core::lane::FlushReport;
+pub use obs_tracing_macros::traced;
+pub use sampler::Sampler;
+pub use tracer::{XRay, XRayBuilder, XRayTracer};
+pub use value::Value;
+
+/// What the macros expand to. Not part of the interface: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use tracing;
+
+    pub use crate::record::Field;
+    pub use crate::traced::*;
+    pub use crate::{__end as end, __frame as frame, __returned as returned, __value as value};
+}

@@ -1,0 +1,63 @@
+//! What can be wrong with how a tracer is set up.
+
+use std::fmt;
+
+/// Why a tracer could not be built. Recording itself never fails.
+#[derive(Debug)]
+pub struct Error(Problem);
+
+#[derive(Debug)]
+enum Problem {
+    InvalidAddress { address: String, why: &'static str },
+    InvalidRatio(f64),
+    EmptyService,
+}
+
+impl Error {
+    pub(crate) fn invalid_address(address: &str, why: &'static str) -> Self {
+        Self(Problem::InvalidAddress { address: address.to_owned(), why })
+    }
+
+    pub(crate) const fn invalid_ratio(ratio: f64) -> Self {
+        Self(Problem::InvalidRatio(ratio))
+    }
+
+    pub(crate) const fn empty_service() -> Self {
+        Self(Problem::EmptyService)
+    }
+
+    /// Whether the daemon's address cannot be read.
+    pub const fn is_invalid_address(&self) -> bool {
+        matches!(self.0, Problem::InvalidAddress { .. })
+    }
+
+    /// Whether the sampler's ratio is not between 0 and 1.
+    pub const fn is_invalid_ratio(&self) -> bool {
+        matches!(self.0, Problem::InvalidRatio(_))
+    }
+
+    /// Whether the service's name is blank.
+    pub const fn is_empty_service(&self) -> bool {
+        matches!(self.0, Problem::EmptyService)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Problem::InvalidAddress { address, why } => write!(
+                f,
+                "the X-Ray daemon's address {address:?} {why}: \
+                 expected `host:port` or `tcp:host:port udp:host:port`"
+            ),
+            Problem::InvalidRatio(ratio) => {
+                write!(f, "the sampling ratio is {ratio}: expected a number from 0 to 1")
+            }
+            Problem::EmptyService => {
+                f.write_str("the service's name is blank: give one, or leave it out")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,212 @@
+//! The layer: follows spans from their beginning to their end, and queues what is sampled.
+//!
+//! Every span that the filter lets through gets [`SpanIds`] in its extensions; one that is sampled
+//! an [`OpenSpan`] as well, which is taken out and queued when the call ends (a span of ours) or
+//! the span closes (any other). Nothing of the user's runs while an extension is locked: values are formatted before.
+
+mod anchor;
+mod fields;
+mod filter;
+mod open;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use obs_core::RequestContext;
+use obs_core::ids::{SpanId, SpanIds, TraceId, TraceParent};
+use obs_core::lane::{Lane, Records, on_lane_thread};
+use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{ExtensionsMut, LookupSpan, SpanRef};
+
+pub(crate) use filter::SpanFilter;
+pub(crate) use open::{OpenSpan, end_span, with_current, with_span};
+
+use crate::record::{Kind, SpanRecord, Status};
+use crate::sampler::Sampler;
+use anchor::Anchor;
+use fields::{ErrorField, FieldCollector};
+
+/// The field that the spans of `#[traced]` and `trace_function!` declare and never record: it marks
+/// them as ours and shows in no log line.
+pub(crate) const MARKER: &str = "obs.traced";
+
+/// Makes segments of spans. Made by [`XRayTracer::layer`](crate::XRayTracer::layer).
+pub(crate) struct XRayLayer {
+    lane: Lane<Records<SpanRecord>>,
+    sampler: Arc<Sampler>,
+    in_lambda: bool,
+}
+
+/// Where a new span hangs.
+struct Origin {
+    ids: SpanIds,
+    parent_id: Option<SpanId>,
+    kind: Kind,
+    anchor: Option<Anchor>,
+}
+
+impl XRayLayer {
+    pub(crate) fn new(
+        lane: Lane<Records<SpanRecord>>,
+        sampler: Arc<Sampler>,
+        in_lambda: bool,
+    ) -> Self {
+        Self { lane, sampler, in_lambda }
+    }
+
+    /// The first span of a trace in this process: decides the sampling, once for all below it.
+    fn root(&self, parent: Option<TraceParent>) -> Origin {
+        let trace_id = parent.map_or_else(TraceId::generate, |parent| parent.trace_id);
+        let sampled = self.sampler.decide(parent.and_then(|parent| parent.sampled), trace_id);
+        let parent_id = parent.and_then(|parent| parent.parent_id);
+        Origin {
+            ids: SpanIds { trace_id, span_id: SpanId::generate(), sampled },
+            parent_id,
+            kind: if self.in_lambda && parent_id.is_some() {
+                Kind::Invocation
+            } else {
+                Kind::Segment
+            },
+            anchor: None,
+        }
+    }
+
+    fn origin<'a, S>(&self, span: &SpanRef<'a, S>, is_detached: bool) -> Option<Origin>
+    where
+        S: Subscriber + LookupSpan<'a>,
+    {
+        // The nearest span that the filter let through, as `span` came from a filtered context.
+        if let Some(parent) = span.parent() {
+            let extensions = parent.extensions();
+            if let Some(ids) = extensions.get::<SpanIds>() {
+                return Some(Origin {
+                    ids: SpanIds { span_id: SpanId::generate(), ..*ids },
+                    parent_id: Some(ids.span_id),
+                    kind: Kind::Subsegment,
+                    anchor: extensions.get::<OpenSpan>().map(|open| open.anchor),
+                });
+            }
+        }
+        // A sink's own doing is not traced: it would feed the sink.
+        if on_lane_thread() {
+            return None;
+        }
+        // `parent: None` asks for a trace of its own, also within a request.
+        if is_detached {
+            return Some(self.root(None));
+        }
+        Some(RequestContext::with_current(|context| {
+            self.root(context.and_then(RequestContext::trace))
+        }))
+    }
+}
+
+impl<S> Layer<S> for XRayLayer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let Some(origin) = self.origin(&span, attributes.is_root()) else { return };
+        let metadata = attributes.metadata();
+        let open = origin.ids.sampled.then(|| {
+            let anchor = origin.anchor.unwrap_or_else(Anchor::now);
+            let (anchor, start) = anchor.start();
+            let is_ours =
+                metadata.fields().iter().next().is_some_and(|first| first.name() == MARKER);
+            let mut record = SpanRecord {
+                trace_id: origin.ids.trace_id,
+                span_id: origin.ids.span_id,
+                parent_id: origin.parent_id,
+                kind: origin.kind,
+                name: Cow::Borrowed(metadata.name()),
+                start,
+                end: start,
+                status: is_ours.then_some(Status::Success),
+                error_type: None,
+                exceptions: Vec::new(),
+                fields: Vec::new(),
+                left_out: 0,
+                bytes: 0,
+            };
+            if !is_ours {
+                attributes.record(&mut FieldCollector(&mut record));
+            }
+            OpenSpan { record, anchor, owner: self.id() }
+        });
+        let mut extensions = span.extensions_mut();
+        // Two tracers below one subscriber: the first one has the span.
+        if extensions.get_mut::<SpanIds>().is_none() {
+            extensions.insert(origin.ids);
+            if let Some(open) = open {
+                extensions.insert(open);
+            }
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if span.extensions().get::<OpenSpan>().is_none() {
+            return;
+        }
+        let mut collected = fields::collect(values);
+        if let Some(open) = span.extensions_mut().get_mut::<OpenSpan>() {
+            collected.drain(..).for_each(|field| open.record.add(field));
+        }
+    }
+
+    /// The filter lets through events at the level of errors that have a field `error`.
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let Some(span) = context.event_span(event) else { return };
+        if span.extensions().get::<OpenSpan>().is_none() {
+            return;
+        }
+        let Some(failure) = ErrorField::of(event) else { return };
+        if let Some(open) = span.extensions_mut().get_mut::<OpenSpan>() {
+            // A span of ours knows from the function's result whether it failed. For one that is
+            // not, such as `#[instrument(err)]`'s, the event is all there is.
+            if open.record.status.is_none() || open.record.status == Some(Status::Error) {
+                open.record.fail_unless_typed(failure);
+            } else {
+                open.record.add_exceptions(failure.exceptions);
+            }
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let Some(span) = context.span(&id) else { return };
+        if let Some(open) = take_own(&mut span.extensions_mut(), self.id()) {
+            self.queue(open);
+        }
+    }
+}
+
+impl XRayLayer {
+    fn queue(&self, open: OpenSpan) {
+        let record = open.finish();
+        self.lane.push(record.weight(), |batch| batch.push(record));
+    }
+
+    /// Tells the spans of this tracer from those of another below the same subscriber.
+    fn id(&self) -> usize {
+        Arc::as_ptr(&self.sampler).addr()
+    }
+}
+
+impl fmt::Debug for XRayLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("XRayLayer")
+            .field("lane", &self.lane)
+            .field("sampler", &self.sampler)
+            .finish_non_exhaustive()
+    }
+}
+
+fn take_own(extensions: &mut ExtensionsMut<'_>, owner: usize) -> Option<OpenSpan> {
+    extensions.get_mut::<OpenSpan>().filter(|open| open.owner == owner)?;
+    extensions.remove()
+}

@@ -1,0 +1,251 @@
+//! The tracer: how it is built, its layer, and its flush.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use obs_core::lane::{FlushReport, Lane, LaneStats, Records};
+use obs_core::{Identity, Redactor, env};
+use tracing_core::{Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::error::Error;
+use crate::layer::{SpanFilter, XRayLayer};
+use crate::record::SpanRecord;
+use crate::sampler::Sampler;
+use crate::xray::{DaemonAddress, DaemonSink, Encoder, NullSink};
+
+/// Traces to X-Ray: [`XRay::builder`] is where it begins.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct XRay;
+
+impl XRay {
+    /// Begins to build a tracer. Everything has a default: `XRay::builder().build()?` traces to the
+    /// daemon that the environment names.
+    pub fn builder() -> XRayBuilder {
+        XRayBuilder::default()
+    }
+}
+
+/// Collects a tracer's settings; see [`XRay::builder`].
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct XRayBuilder {
+    service: Option<String>,
+    environment: Option<String>,
+    version: Option<String>,
+    sampler: Sampler,
+    redactor: Redactor,
+    road: Road,
+    level: Option<Level>,
+    capacity_bytes: Option<usize>,
+    in_lambda: Option<bool>,
+}
+
+/// Where finished segments go.
+#[derive(Clone, Debug, Default)]
+enum Road {
+    /// The daemon that `AWS_XRAY_DAEMON_ADDRESS` names, else the default one.
+    #[default]
+    Daemon,
+    DaemonAt(String),
+    Discard,
+}
+
+impl XRayBuilder {
+    /// The service's name, an annotation of every segment. Default: see [`env::SERVICE`].
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.service = Some(name.into());
+        self
+    }
+
+    /// The deployment environment, an annotation of every segment. Default: see
+    /// [`env::ENVIRONMENT`], else `dev`.
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
+    }
+
+    /// The service's version, in the segment's `service` block. Default: none, in Lambda the
+    /// function's version.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Which traces are kept. Default: what the caller decided, else all.
+    pub fn sampler(mut self, sampler: Sampler) -> Self {
+        self.sampler = sampler;
+        self
+    }
+
+    /// Whose values never leave: fields, annotations and metadata are redacted by their names.
+    /// Default: the standard names, such as `password` and `authorization`.
+    pub fn redact(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
+        self
+    }
+
+    /// Sends to the X-Ray daemon over UDP, at the address in `AWS_XRAY_DAEMON_ADDRESS` (`host:port`
+    /// or `tcp:host:port udp:host:port`), else at `127.0.0.1:2000`. This is the default. A host's
+    /// name is looked up when the first segment is sent.
+    pub fn daemon(mut self) -> Self {
+        self.road = Road::Daemon;
+        self
+    }
+
+    /// Sends to the X-Ray daemon at this address, in either of the forms of
+    /// [`XRayBuilder::daemon`].
+    pub fn daemon_at(mut self, address: impl Into<String>) -> Self {
+        self.road = Road::DaemonAt(address.into());
+        self
+    }
+
+    /// Encodes each segment and throws it away: for benchmarks.
+    pub fn discard(mut self) -> Self {
+        self.road = Road::Discard;
+        self
+    }
+
+    /// The most detailed level of spans that become segments. Default: `DEBUG`. The log's level is
+    /// another matter: neither hides anything from the other.
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// The most bytes of finished segments that wait to be sent; what is beyond is dropped and
+    /// counted. Default: 4 MiB.
+    pub fn capacity_bytes(mut self, bytes: usize) -> Self {
+        self.capacity_bytes = Some(bytes);
+        self
+    }
+
+    /// Whether the service makes the segment that a request's trace header names, as Lambda does:
+    /// then the first span of a request is a subsegment of it. Default: whether this process is a
+    /// Lambda function.
+    pub fn in_lambda(mut self, in_lambda: bool) -> Self {
+        self.in_lambda = Some(in_lambda);
+        self
+    }
+
+    /// The tracer. Starts the thread that sends.
+    ///
+    /// # Errors
+    ///
+    /// The sampler's ratio is not between 0 and 1, the daemon's address cannot be read, or the
+    /// service's name is blank.
+    pub fn build(self) -> Result<XRayTracer, Error> {
+        self.sampler.check()?;
+        let mut identity = Identity::from_env();
+        if let Some(service) = self.service {
+            identity.service = service;
+        }
+        if let Some(environment) = self.environment {
+            identity.environment = environment;
+        }
+        if identity.service.trim().is_empty() {
+            return Err(Error::empty_service());
+        }
+        let is_lambda = env::is_lambda();
+        let version = self
+            .version
+            .or_else(|| env::first(&["AWS_LAMBDA_FUNCTION_VERSION"]).filter(|_| is_lambda));
+        let encoder = Encoder::new(identity, version, origin(is_lambda), self.redactor);
+
+        let mut lane = Lane::<Records<SpanRecord>>::builder("xray");
+        if let Some(bytes) = self.capacity_bytes {
+            lane = lane.capacity_bytes(bytes);
+        }
+        let lane = match self.road {
+            Road::Discard => lane.start(NullSink::new(encoder)),
+            Road::Daemon => {
+                let address = match env::first(env::XRAY_DAEMON) {
+                    Some(text) => DaemonAddress::parse(&text)?,
+                    None => DaemonAddress::default(),
+                };
+                lane.start(DaemonSink::new(address, encoder))
+            }
+            Road::DaemonAt(text) => {
+                lane.start(DaemonSink::new(DaemonAddress::parse(&text)?, encoder))
+            }
+        };
+        Ok(XRayTracer {
+            lane,
+            sampler: Arc::new(self.sampler),
+            level: self.level.unwrap_or(Level::DEBUG),
+            in_lambda: self.in_lambda.unwrap_or(is_lambda),
+        })
+    }
+}
+
+/// A tracer. Cheap to clone; all clones are one tracer.
+///
+/// A process that exits does not wait for what is queued: call [`XRayTracer::flush`] or
+/// [`XRayTracer::shutdown`] before the end.
+#[derive(Clone, Debug)]
+pub struct XRayTracer {
+    lane: Lane<Records<SpanRecord>>,
+    /// Shared with the layers: it is also what tells this tracer's spans from another's.
+    sampler: Arc<Sampler>,
+    level: Level,
+    in_lambda: bool,
+}
+
+impl XRayTracer {
+    /// The layer that makes segments of spans, with its own filter: it leaves out what the SDK does
+    /// itself (its HTTP client, the AWS SDK, the Lambda runtime) and hides nothing from other layers.
+    ///
+    /// It needs a subscriber that is built on [`tracing_subscriber::registry()`]. One tracer below a
+    /// subscriber: a second one sees no spans.
+    pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        XRayLayer::new(self.lane.clone(), Arc::clone(&self.sampler), self.in_lambda)
+            .with_filter(SpanFilter::new(self.level))
+    }
+
+    /// Waits until every segment that ended before this call is sent or has failed, `limit` at
+    /// most. Works on any thread, inside any runtime and outside. Spans that are still open are
+    /// sent when they end.
+    pub fn flush(&self, limit: Duration) -> FlushReport {
+        self.lane.flush(limit)
+    }
+
+    /// As [`XRayTracer::flush`], without blocking the thread. Begins with the call.
+    pub fn flush_async(&self, limit: Duration) -> impl Future<Output = FlushReport> + Send + use<> {
+        self.lane.flush_async(limit)
+    }
+
+    /// Refuses what ends after this call (it is counted as dropped), and waits as
+    /// [`XRayTracer::flush`] does.
+    pub fn shutdown(&self, limit: Duration) -> FlushReport {
+        self.lane.shutdown(limit)
+    }
+
+    /// As [`XRayTracer::shutdown`], without blocking the thread.
+    pub fn shutdown_async(
+        &self,
+        limit: Duration,
+    ) -> impl Future<Output = FlushReport> + Send + use<> {
+        self.lane.shutdown_async(limit)
+    }
+
+    /// How many segments were queued, sent and lost since the tracer was built.
+    pub fn stats(&self) -> LaneStats {
+        self.lane.stats()
+    }
+}
+
+/// The kind of AWS resource that this process runs on, as far as its environment tells.
+fn origin(is_lambda: bool) -> Option<&'static str> {
+    if is_lambda {
+        Some("AWS::Lambda::Function")
+    } else if env::first(&["ECS_CONTAINER_METADATA_URI_V4"]).is_some() {
+        Some("AWS::ECS::Container")
+    } else {
+        None
+    }
+}

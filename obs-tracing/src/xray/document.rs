@@ -1,0 +1,417 @@
+//! A record as an X-Ray segment document, in the daemon's datagram.
+//!
+//! Each span is a document of its own: a part of a trace is sent as `type: subsegment` with the ids
+//! of its trace and its parent, which X-Ray joins, instead of nested in its segment. So a span
+//! leaves the process as soon as it has ended, a trace of any size needs no memory and no splitting,
+//! a lost datagram costs one span, and a span that outlives its parent is not lost.
+
+use std::borrow::Cow;
+
+use obs_core::Identity;
+use obs_core::health::{self, Event};
+use obs_core::json::{self, Object};
+use obs_core::redact::{REDACTED, Redactor};
+
+use super::name::{annotation_key, is_reserved, segment_name};
+use super::scrub::scrub;
+use crate::record::{Field, Kind, Place, SpanRecord};
+use crate::value::{self, Value};
+
+/// What stands in front of each document in a datagram to the daemon.
+pub(crate) const HEADER: &[u8] = b"{\"format\":\"json\",\"version\":1}\n";
+/// The daemon's limit for a datagram, header included: 64 KiB, less what UDP and IP need.
+pub(crate) const MAX_DATAGRAM: usize = 65_507;
+/// What a system sends that refuses the largest datagram: macOS, unless it is told otherwise.
+pub(crate) const SMALL_DATAGRAM: usize = 9_216;
+/// X-Ray indexes so many annotations of a trace.
+const MAX_ANNOTATIONS: usize = 50;
+/// X-Ray's limit for an annotation's text, in characters.
+const MAX_ANNOTATION_TEXT: usize = 1_000;
+/// Where annotations go for which there is no room among the indexed ones.
+const SURPLUS_NAMESPACE: &str = "annotations";
+/// Where our own notes stand.
+const OWN_NAMESPACE: &str = "obs";
+const DEFAULT_NAMESPACE: &str = "default";
+/// How much is kept of an exception's message when the document is too large.
+const SHORT_MESSAGE: usize = 500;
+/// How much is kept of the name of an error's type, in characters.
+const MAX_TYPE: usize = 200;
+/// How much is kept of the service's version, in characters.
+const MAX_VERSION: usize = 200;
+
+/// Writes documents; the buffers are reused.
+pub(crate) struct Encoder {
+    service: Identity,
+    version: Option<String>,
+    /// The kind of AWS resource that the service runs on.
+    origin: Option<&'static str>,
+    redactor: Redactor,
+    scratch: Vec<u8>,
+}
+
+impl Encoder {
+    pub(crate) fn new(
+        service: Identity,
+        version: Option<String>,
+        origin: Option<&'static str>,
+        redactor: Redactor,
+    ) -> Self {
+        Self { service, version, origin, redactor, scratch: Vec::new() }
+    }
+
+    /// Replaces what is in `out` with the datagram of `record`: the header and a valid document, of
+    /// at most `limit` bytes in all. What does not fit is left out, the largest metadata first, and counted
+    /// in the document and in the process's health.
+    pub(crate) fn encode(&mut self, record: &SpanRecord, limit: usize, out: &mut Vec<u8>) {
+        let mut plan = Plan::new(record, &self.service);
+        let mut fallbacks = Fallback::ALL.iter();
+        loop {
+            self.write(record, &plan, out);
+            if out.len() <= limit {
+                break;
+            }
+            let excess = out.len() - limit;
+            if !plan.drop_largest_metadata(excess, &mut self.scratch) {
+                match fallbacks.next() {
+                    Some(fallback) => plan.fall_back(*fallback),
+                    // Ids, times and a name of 200 characters: far below any limit.
+                    None => break,
+                }
+            }
+        }
+        if plan.left_out > 0 {
+            health::count_by(Event::Trimmed, u64::from(plan.left_out));
+        }
+    }
+
+    fn write(&self, record: &SpanRecord, plan: &Plan<'_>, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(HEADER);
+        let mut document = Object::begin(out);
+        document
+            .str("name", &segment_name(&record.name))
+            .display("id", record.span_id)
+            .display("trace_id", record.trace_id.xray());
+        if let Some(parent_id) = record.parent_id {
+            document.display("parent_id", parent_id);
+        }
+        if record.kind != Kind::Segment {
+            document.str("type", "subsegment");
+        }
+        seconds(document.key("start_time"), record.start);
+        seconds(document.key("end_time"), record.end.max(record.start));
+        if record.status.is_some_and(|status| status.is_fault()) {
+            document.bool("fault", true);
+        }
+        write_cause(record, plan, &mut document);
+        self.write_annotations(record, plan, &mut document);
+        self.write_metadata(plan, &mut document);
+        if record.kind == Kind::Segment {
+            if let Some(version) = &self.version {
+                let version = first_characters(version, MAX_VERSION);
+                document.object("service").with_str("version", version).end();
+            }
+            if let Some(origin) = self.origin {
+                document.str("origin", origin);
+            }
+            let mut aws = document.object("aws");
+            aws.object("xray")
+                .with_str("sdk", "Obs for Rust")
+                .with_str("sdk_version", env!("CARGO_PKG_VERSION"))
+                .end();
+            aws.end();
+        }
+        document.end();
+    }
+
+    fn write_annotations(&self, record: &SpanRecord, plan: &Plan<'_>, document: &mut Object<'_>) {
+        if record.status.is_none() && record.error_type.is_none() && plan.annotations.is_empty() {
+            return;
+        }
+        let mut object = document.object("annotations");
+        if let Some(status) = record.status {
+            object.str("status", status.as_str());
+        }
+        if let Some(error_type) = &record.error_type {
+            object.str("error_type", first_characters(error_type, MAX_TYPE));
+        }
+        for Annotation { key, value, .. } in &plan.annotations {
+            if self.redactor.is_redacted(key) {
+                object.str(key, REDACTED);
+            } else {
+                self.write_annotation(object.key(key), value, plan.max_annotation_text);
+            }
+        }
+        object.end();
+    }
+
+    /// Annotations are text, numbers and booleans; what is structured becomes text.
+    fn write_annotation(&self, out: &mut Vec<u8>, value: &Value, max_text: usize) {
+        match &value.0 {
+            value::Kind::Text(text) => json::string(out, first_characters(text, max_text)),
+            value::Kind::Json(bytes) => {
+                let mut text = Vec::new();
+                scrub(bytes, &self.redactor, &mut text);
+                json::string(out, first_characters(&String::from_utf8_lossy(&text), max_text));
+            }
+            _ => value.write(out),
+        }
+    }
+
+    fn write_metadata(&self, plan: &Plan<'_>, document: &mut Object<'_>) {
+        let kept = || plan.metadata.iter().filter(|entry| !entry.left_out);
+        if plan.left_out == 0 && kept().next().is_none() {
+            return;
+        }
+        let mut metadata = document.object("metadata");
+        for namespace in &plan.namespaces {
+            let mut entries = kept().filter(|entry| entry.namespace == *namespace).peekable();
+            if entries.peek().is_none() {
+                continue;
+            }
+            let mut object = metadata.object(namespace);
+            for entry in entries {
+                if self.redactor.is_redacted(&entry.key) {
+                    object.str(&entry.key, REDACTED);
+                } else if let value::Kind::Json(bytes) = &entry.value.0 {
+                    scrub(bytes, &self.redactor, object.key(&entry.key));
+                } else {
+                    entry.value.write(object.key(&entry.key));
+                }
+            }
+            object.end();
+        }
+        if plan.left_out > 0 {
+            let mut own = metadata.object(OWN_NAMESPACE);
+            own.u64("left_out", u64::from(plan.left_out));
+            own.end();
+        }
+        metadata.end();
+    }
+}
+
+/// What of a record goes where in its document: keys made valid, later values in the place of
+/// earlier ones, the limits kept.
+struct Plan<'a> {
+    annotations: Vec<Annotation<'a>>,
+    metadata: Vec<Metadata<'a>>,
+    namespaces: Vec<&'a str>,
+    max_annotation_text: usize,
+    max_message: usize,
+    max_exceptions: usize,
+    left_out: u32,
+}
+
+struct Annotation<'a> {
+    key: Cow<'a, str>,
+    value: Cow<'a, Value>,
+}
+
+struct Metadata<'a> {
+    namespace: &'a str,
+    key: Cow<'a, str>,
+    value: Cow<'a, Value>,
+    left_out: bool,
+}
+
+/// What is given up, in this order, when a document without any metadata is still too large.
+#[derive(Clone, Copy)]
+enum Fallback {
+    ShortMessages,
+    ShortAnnotations,
+    NoAnnotations,
+    NoCause,
+}
+
+impl Fallback {
+    const ALL: [Self; 4] =
+        [Self::ShortMessages, Self::ShortAnnotations, Self::NoAnnotations, Self::NoCause];
+}
+
+impl<'a> Plan<'a> {
+    fn new(record: &'a SpanRecord, service: &'a Identity) -> Self {
+        let mut plan = Self {
+            annotations: Vec::new(),
+            metadata: Vec::new(),
+            namespaces: Vec::new(),
+            max_annotation_text: MAX_ANNOTATION_TEXT,
+            max_message: usize::MAX,
+            max_exceptions: usize::MAX,
+            left_out: record.left_out,
+        };
+        if record.kind != Kind::Subsegment {
+            plan.annotate("service", Cow::Owned(Value::from(service.service.as_str())));
+            plan.annotate("environment", Cow::Owned(Value::from(service.environment.as_str())));
+        }
+        let taken = usize::from(record.status.is_some()) + usize::from(record.error_type.is_some());
+        let max_annotations = MAX_ANNOTATIONS - taken;
+        for Field { place, key, value } in &record.fields {
+            match place {
+                Place::Annotation => {
+                    let ours = match key.as_ref() {
+                        "status" => record.status.is_some(),
+                        "error_type" => record.error_type.is_some(),
+                        _ => false,
+                    };
+                    // NaN and infinities have no place in JSON.
+                    let is_number = !matches!(value.0, value::Kind::F64(n) if !n.is_finite());
+                    if !is_number {
+                        health::count(Event::ValueOutOfRange);
+                    } else if !ours {
+                        plan.annotate(key, Cow::Borrowed(value));
+                    }
+                }
+                Place::Metadata(namespace) => {
+                    plan.add_metadata(
+                        namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE),
+                        key,
+                        value,
+                    );
+                }
+            }
+        }
+        if plan.annotations.len() > max_annotations {
+            health::count(Event::LimitExceeded);
+            for surplus in plan.annotations.split_off(max_annotations) {
+                plan.keep_metadata(SURPLUS_NAMESPACE, surplus.key, surplus.value);
+            }
+        }
+        plan
+    }
+
+    fn annotate(&mut self, key: &'a str, value: Cow<'a, Value>) {
+        let key = annotation_key(key);
+        match self.annotations.iter_mut().find(|annotation| annotation.key == key) {
+            Some(annotation) => annotation.value = value,
+            None => self.annotations.push(Annotation { key, value }),
+        }
+    }
+
+    fn add_metadata(&mut self, namespace: &'a str, key: &'a str, value: &'a Value) {
+        if is_reserved(namespace) || is_reserved(key) {
+            health::count(Event::NameRefused);
+            self.left_out += 1;
+        } else {
+            self.keep_metadata(namespace, Cow::Borrowed(key), Cow::Borrowed(value));
+        }
+    }
+
+    fn keep_metadata(&mut self, namespace: &'a str, key: Cow<'a, str>, value: Cow<'a, Value>) {
+        // Our notes must not meet a user's in one namespace: a document has no key twice.
+        let namespace = match namespace {
+            "" | OWN_NAMESPACE => DEFAULT_NAMESPACE,
+            other => other,
+        };
+        if !self.namespaces.contains(&namespace) {
+            self.namespaces.push(namespace);
+        }
+        let mut known = self.metadata.iter_mut();
+        match known.find(|entry| entry.namespace == namespace && entry.key == key) {
+            Some(entry) => entry.value = value,
+            None => self.metadata.push(Metadata { namespace, key, value, left_out: false }),
+        }
+    }
+
+    /// Leaves out metadata, the largest first, until `excess` bytes are saved. False if there is
+    /// none left.
+    fn drop_largest_metadata(&mut self, excess: usize, scratch: &mut Vec<u8>) -> bool {
+        let mut sizes: Vec<(usize, usize)> = Vec::new();
+        for (index, entry) in self.metadata.iter().enumerate().filter(|(_, entry)| !entry.left_out)
+        {
+            scratch.clear();
+            json::string(scratch, &entry.key);
+            entry.value.write(scratch);
+            sizes.push((scratch.len(), index));
+        }
+        // Of entries of one size the later one goes first.
+        sizes.sort_unstable();
+        let mut saved = 0;
+        let before = self.left_out;
+        while let Some((size, index)) = sizes.pop().filter(|_| saved < excess) {
+            saved += size;
+            self.left_out += 1;
+            self.metadata[index].left_out = true;
+        }
+        self.left_out > before
+    }
+
+    fn fall_back(&mut self, fallback: Fallback) {
+        self.left_out += 1;
+        match fallback {
+            Fallback::ShortMessages => {
+                self.max_message = SHORT_MESSAGE;
+                self.max_exceptions = 5;
+            }
+            Fallback::ShortAnnotations => self.max_annotation_text = 100,
+            Fallback::NoAnnotations => self.annotations.clear(),
+            Fallback::NoCause => self.max_exceptions = 0,
+        }
+    }
+}
+
+/// `Object`'s methods for a chain that ends the object.
+trait With: Sized {
+    fn with_str(self, key: &str, value: &str) -> Self;
+}
+
+impl With for Object<'_> {
+    fn with_str(mut self, key: &str, value: &str) -> Self {
+        self.str(key, value);
+        self
+    }
+}
+
+/// X-Ray's time: seconds since the epoch, here with microseconds.
+fn seconds(out: &mut Vec<u8>, nanos: u64) {
+    json::uint(out, nanos / 1_000_000_000);
+    let mut micros = nanos / 1_000 % 1_000_000;
+    let mut fraction = *b".000000";
+    for digit in fraction[1..].iter_mut().rev() {
+        let value = (micros % 10) as u8;
+        *digit += value;
+        micros /= 10;
+    }
+    out.extend_from_slice(&fraction);
+}
+
+fn write_cause(record: &SpanRecord, plan: &Plan<'_>, document: &mut Object<'_>) {
+    let exceptions = &record.exceptions[..record.exceptions.len().min(plan.max_exceptions)];
+    if exceptions.is_empty() {
+        return;
+    }
+    let mut cause = document.object("cause");
+    let mut list = cause.array("exceptions");
+    for (index, exception) in exceptions.iter().enumerate() {
+        let mut object = list.object();
+        object
+            .display("id", exception_id(record, index))
+            .str("type", first_characters(&exception.error_type, MAX_TYPE))
+            .str("message", first_characters(&exception.message, plan.max_message));
+        if exception.has_cause && index + 1 < exceptions.len() {
+            object.display("cause", exception_id(record, index + 1));
+        }
+        object.end();
+    }
+    list.end();
+    cause.end();
+}
+
+/// An exception's id, unique within its document: the span's id, rotated, and its place in the list.
+fn exception_id(record: &SpanRecord, index: usize) -> impl std::fmt::Display {
+    let id = record.span_id.to_u64().rotate_left(32) ^ (index as u64 + 1);
+    std::fmt::from_fn(move |f| write!(f, "{id:016x}"))
+}
+
+fn first_characters(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    match text.char_indices().nth(max) {
+        Some((end, _)) => &text[..end],
+        None => text,
+    }
+}
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod tests;

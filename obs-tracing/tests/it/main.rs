@@ -1,0 +1,14 @@
+//! Tests over a real subscriber and a real UDP socket; every document is checked against X-Ray's
+//! rules.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod delivery;
+mod documents;
+mod forms;
+mod isolation;
+mod lambda;
+mod layers;
+mod sampling;
+mod statuses;
+mod support;
