@@ -2,7 +2,12 @@
 //!
 //! The function is this test's own binary, started again in the role of [`function`].
 
-#![expect(clippy::unwrap_used, reason = "helpers of the tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of the tests, and a function that fails as it is told"
+)]
 
 mod server;
 
