@@ -73,7 +73,11 @@ impl Redactor {
     /// Whether a field of this name is redacted. Allocates nothing; still, a decision that is made
     /// for every record is worth caching by callsite.
     pub fn is_redacted(&self, name: &str) -> bool {
-        (self.standard && STANDARD_FIELDS.iter().any(|field| ends_with(name, field)))
+        let mut letters = letters_from_the_end(name);
+        let Some(last) = letters.next() else { return false };
+        (self.standard
+            && STANDARD_ENDS.contains(last)
+            && STANDARD_FIELDS.iter().any(|field| ends_with(name, field)))
             || self.fields.iter().any(|field| ends_with(name, field))
     }
 }
@@ -99,14 +103,39 @@ fn normalized(name: &str) -> String {
     name.chars().filter(|c| !is_separator(*c)).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Whether `name`, normalized, ends with `field`, which is normalized already: compared from the
-/// end, so that most names are told apart by their last letter.
+/// Whether `name`, normalized, ends with `field`, which is normalized already.
 fn ends_with(name: &str, field: &str) -> bool {
-    let mut letters = name.chars().rev().filter(|c| !is_separator(*c));
-    field
-        .chars()
-        .rev()
-        .all(|wanted| letters.next().is_some_and(|c| c.to_ascii_lowercase() == wanted))
+    let mut letters = letters_from_the_end(name);
+    field.bytes().rev().all(|wanted| letters.next() == Some(wanted))
+}
+
+/// The bytes of a name's normal form, last one first.
+fn letters_from_the_end(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().rev().filter(|b| !is_separator(char::from(*b))).map(|b| b.to_ascii_lowercase())
+}
+
+/// The letters that end a standard field: most names are told apart by their last letter alone.
+const STANDARD_ENDS: Letters = Letters::ending(STANDARD_FIELDS);
+
+/// A set of the letters a to z.
+struct Letters(u32);
+
+impl Letters {
+    const fn ending(names: &[&str]) -> Self {
+        let mut set = 0;
+        let mut at = 0;
+        while at < names.len() {
+            if let Some(last) = names[at].as_bytes().last() {
+                set |= 1 << (*last - b'a');
+            }
+            at += 1;
+        }
+        Self(set)
+    }
+
+    const fn contains(&self, letter: u8) -> bool {
+        letter.is_ascii_lowercase() && self.0 >> (letter - b'a') & 1 == 1
+    }
 }
 
 fn is_separator(c: char) -> bool {

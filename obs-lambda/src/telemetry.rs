@@ -79,7 +79,9 @@ impl Telemetry {
             metadata.target() != "lambda_runtime::layers::panic"
         }));
         let traces = self.tracer.as_ref().map(XRayTracer::layer);
-        if tracing_subscriber::registry().with(logs).with(traces).try_init().is_err() {
+        // Not `try_init`, which with some features of tracing-subscriber sets a logger of its own.
+        let subscriber = tracing_subscriber::registry().with(logs).with(traces);
+        if tracing::subscriber::set_global_default(subscriber).is_err() {
             tracing::warn!(
                 "A global tracing subscriber is set already: Obs adds neither its logs nor its traces"
             );
