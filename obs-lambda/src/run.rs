@@ -82,7 +82,9 @@ where
         let limit = flush_limit(invocation::deadline(&event.context), SystemTime::now());
         // The handler is called in the context too: it may do work before its first await.
         let entered = context.enter();
-        let handled = std::panic::catch_unwind(AssertUnwindSafe(|| handler(event)));
+        // Boxed: a handler that calls the AWS SDK is a future of types nested so deep that ours
+        // around it would take the compiler over its limit.
+        let handled = std::panic::catch_unwind(AssertUnwindSafe(|| Box::pin(handler(event))));
         drop(entered);
         invoke(telemetry.clone(), context, limit, handled)
     });

@@ -1,1 +1,5 @@
-//! The reference deployment: the pipeline and the alert processor, instrumented with Obs.
+#![doc = include_str!("../README.md")]
+
+pub mod adapters;
+pub mod application;
+pub mod domain;

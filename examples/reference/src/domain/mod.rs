@@ -1,0 +1,13 @@
+//! What the functions decide, free of AWS, of telemetry and of input and output.
+//!
+//! [`dataset`] is the pipeline's: bytes become records, records get a verdict per cell, verdicts
+//! become a quality score and a summary. [`alert`] is the alert processor's: an event becomes an
+//! alert, an alert becomes a notification. Everything here is a pure function of its arguments, so
+//! that a retried invocation computes the same results again.
+
+pub mod alert;
+pub mod calendar;
+pub mod dataset;
+mod hash;
+pub mod object_event;
+pub mod result_keys;
