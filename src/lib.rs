@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The README shows the whole family: it compiles with all of it.
+#![cfg_attr(all(feature = "lambda", feature = "alerts"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "lambda", feature = "alerts")),
+    doc = "Metrics, logs, traces and alerts for applications on AWS: the facade of the Obs crates."
+)]
 
 pub mod prelude;
 

@@ -120,6 +120,26 @@ pub struct SpanIds {
     pub sampled: bool,
 }
 
+impl SpanIds {
+    /// The X-Ray trace header that makes this span the parent of what the receiver does.
+    ///
+    /// ```
+    /// # use obs_core::ids::{SpanId, SpanIds, TraceId};
+    /// let ids = SpanIds {
+    ///     trace_id: TraceId::from_xray("1-5759e988-bd862e3fe1be46a994272793").unwrap(),
+    ///     span_id: SpanId::from_hex("53995c3f42cd8ad8").unwrap(),
+    ///     sampled: true,
+    /// };
+    /// assert_eq!(
+    ///     ids.xray_header().to_string(),
+    ///     "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    /// );
+    /// ```
+    pub fn xray_header(self) -> impl fmt::Display {
+        TraceParent::from(self).xray_header()
+    }
+}
+
 /// What an incoming trace header said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceParent {
@@ -129,6 +149,38 @@ pub struct TraceParent {
     pub parent_id: Option<SpanId>,
     /// The caller's decision; without one, it is ours.
     pub sampled: Option<bool>,
+}
+
+impl TraceParent {
+    /// The X-Ray trace header that says the same: what is not known is not in it.
+    ///
+    /// ```
+    /// # use obs_core::ids::{TraceId, TraceParent};
+    /// let trace_id = TraceId::from_xray("1-5759e988-bd862e3fe1be46a994272793").unwrap();
+    /// let parent = TraceParent { trace_id, parent_id: None, sampled: Some(false) };
+    /// assert_eq!(
+    ///     parent.xray_header().to_string(),
+    ///     "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"
+    /// );
+    /// ```
+    pub fn xray_header(self) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            write!(f, "Root={}", self.trace_id.xray())?;
+            if let Some(parent_id) = self.parent_id {
+                write!(f, ";Parent={parent_id}")?;
+            }
+            match self.sampled {
+                Some(sampled) => write!(f, ";Sampled={}", u8::from(sampled)),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+impl From<SpanIds> for TraceParent {
+    fn from(ids: SpanIds) -> Self {
+        Self { trace_id: ids.trace_id, parent_id: Some(ids.span_id), sampled: Some(ids.sampled) }
+    }
 }
 
 /// The ids of `span`, or of its nearest ancestor that has some.

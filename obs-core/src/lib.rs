@@ -4,6 +4,7 @@ pub mod clock;
 pub mod context;
 pub mod env;
 pub mod error_type;
+pub mod guard;
 pub mod handle;
 pub mod health;
 mod identity;
@@ -12,7 +13,7 @@ pub mod json;
 pub mod lane;
 pub mod redact;
 pub mod stdout;
-pub mod timer;
+mod timer;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

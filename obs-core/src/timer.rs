@@ -1,4 +1,6 @@
 //! Deadlines kept by a thread of the system, so that they fire also when every runtime is blocked.
+//!
+//! For wake-ups only: all deadlines share the thread, so a call that did work would delay the others.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,20 +30,7 @@ static CHANGED: Condvar = Condvar::new();
 /// # Errors
 ///
 /// The system refused to start the thread.
-///
-/// ```
-/// use std::sync::mpsc;
-/// use std::time::{Duration, Instant};
-///
-/// let (send, receive) = mpsc::channel();
-/// let timer = obs_core::timer::at(Instant::now() + Duration::from_millis(5), move || {
-///     let _ = send.send("now");
-/// })?;
-/// assert_eq!(receive.recv().unwrap(), "now");
-/// # drop(timer);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub fn at(at: Instant, call: impl FnOnce() + Send + 'static) -> std::io::Result<Timer> {
+pub(crate) fn at(at: Instant, call: impl FnOnce() + Send + 'static) -> std::io::Result<Timer> {
     let mut pending = lock(&PENDING);
     if !pending.running {
         std::thread::Builder::new().name("obs-timer".to_owned()).spawn(run)?;
@@ -60,7 +49,7 @@ pub fn at(at: Instant, call: impl FnOnce() + Send + 'static) -> std::io::Result<
 
 /// A call that is due at a moment; dropping it cancels the call.
 #[must_use = "dropping a timer cancels it"]
-pub struct Timer {
+pub(crate) struct Timer {
     key: (Instant, u64),
 }
 
@@ -93,8 +82,11 @@ fn run() {
             Some(_) => {
                 let due = pending.calls.pop_first();
                 drop(pending);
-                if let Some((_, call)) = due {
-                    let _ = catch_unwind(AssertUnwindSafe(call));
+                if let Some((_, call)) = due
+                    && let Err(panic) = catch_unwind(AssertUnwindSafe(call))
+                {
+                    // Not dropped: what it carries may panic in turn.
+                    std::mem::forget(panic);
                 }
                 pending = lock(&PENDING);
             }

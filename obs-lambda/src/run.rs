@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
@@ -79,14 +79,13 @@ where
 {
     let service = service_fn(move |event: LambdaEvent<A>| {
         let context = invocation::request_context(&event.context, invocation::take_cold_start());
-        let limit = flush_limit(invocation::deadline(&event.context), SystemTime::now());
         // The handler is called in the context too: it may do work before its first await.
         let entered = context.enter();
         // Boxed: a handler that calls the AWS SDK is a future of types nested so deep that ours
         // around it would take the compiler over its limit.
-        let handled = std::panic::catch_unwind(AssertUnwindSafe(|| Box::pin(handler(event))));
+        let handled = catch_unwind(AssertUnwindSafe(|| Box::pin(handler(event))));
         drop(entered);
-        invoke(telemetry.clone(), context, limit, handled)
+        invoke(telemetry.clone(), context, handled)
     });
     // Not `lambda_runtime::run`: its layer would add a span of its own around ours.
     Runtime::new(service).run().await
@@ -97,7 +96,6 @@ type Panic = Box<dyn std::any::Any + Send>;
 async fn invoke<F, R, X>(
     telemetry: Telemetry,
     context: RequestContext,
-    flush_limit: Duration,
     handled: Result<F, Panic>,
 ) -> Result<R, Diagnostic>
 where
@@ -114,17 +112,14 @@ where
             }
             Err(panic) => Err(panic),
         };
-        match outcome {
-            Ok(Ok(response)) => Ok(Ok(response)),
-            Ok(Err(error)) => Ok(Err(outcome::failed(error))),
-            Err(panic) => {
-                outcome::panicked(&*panic);
-                Err(panic)
-            }
-        }
+        // An error's own `Debug` and conversion are the user's: they may panic as well.
+        let outcome = outcome
+            .and_then(|result| catch_unwind(AssertUnwindSafe(|| result.map_err(outcome::failed))));
+        outcome.inspect_err(|panic| outcome::panicked(&**panic))
     };
     let outcome = handling.in_context(context.clone()).await;
-    telemetry.finish(&context, flush_limit).await;
+    // What the handler left of the invocation's time.
+    telemetry.finish(&context, flush_limit(context.deadline(), SystemTime::now())).await;
     drop(active);
     match outcome {
         Ok(result) => result,

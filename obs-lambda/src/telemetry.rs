@@ -129,8 +129,8 @@ fn tracer() -> Result<Option<XRayTracer>, Error> {
     match env::first(env::TRACES).as_deref() {
         Some("none") => Ok(None),
         None | Some("xray") => {
-            // Lambda has decided: its header says whether the trace is sampled. Where there is no
-            // header, as on a local emulator, everything is.
+            // Lambda has decided: its header says whether the trace is sampled. Without a header,
+            // everything is.
             let sampler = Sampler::parent_or(Sampler::always());
             Ok(Some(XRay::builder().sampler(sampler).daemon().build()?))
         }

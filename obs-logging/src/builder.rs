@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use obs_core::clock::{Clock, SystemClock};
 use obs_core::lane::Lane;
-use obs_core::{Identity, Redactor, env};
+use obs_core::{Identity, Redactor, env, guard};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::callsite::{Callsites, member};
 use crate::error::Error;
 use crate::format::Format;
-use crate::guard;
 use crate::layer::Core;
 use crate::level::Directives;
 use crate::logger::StructuredLogger;

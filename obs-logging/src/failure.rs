@@ -6,9 +6,8 @@ use std::error::Error;
 use std::fmt::{self, Debug, Display, Write as _};
 
 use obs_core::error_type;
+use obs_core::guard::{self, PANICKED};
 use tracing_core::field::DebugValue;
-
-use crate::guard::{self, PANICKED};
 
 /// How many sources are followed: a chain that loops must end somewhere.
 const MAX_SOURCES: usize = 32;
@@ -36,7 +35,7 @@ pub fn err<E: Error>(error: &E) -> DebugValue<ErrorValue<'_>> {
 
 impl Debug for ErrorValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !guard::is_formatting() {
+        if !ASKING.get() {
             return Display::fmt(self.error, f);
         }
         // One of our layers asks. It gets the parts on the side, and recognizes by the text below
@@ -55,12 +54,18 @@ impl Display for ErrorValue<'_> {
 }
 
 thread_local! {
+    /// Whether this thread is inside [`asking`].
+    static ASKING: Cell<bool> = const { Cell::new(false) };
     /// From [`ErrorValue`]'s `Debug`, which may only write text, to the visitor that called it.
     static ASIDE: Cell<Option<Box<Failure>>> = const { Cell::new(None) };
 }
 
-/// What an [`ErrorValue`] left aside while it was formatted.
-pub(crate) fn take_aside() -> Option<Box<Failure>> {
+/// Runs `format`, which does not panic, and returns what an [`ErrorValue`] in it left aside. Any
+/// other formatting, such as the tracer's, gets the text alone.
+pub(crate) fn asking(format: impl FnOnce()) -> Option<Box<Failure>> {
+    let outer = ASKING.replace(true);
+    format();
+    ASKING.set(outer);
     ASIDE.try_with(Cell::take).ok().flatten()
 }
 
@@ -163,9 +168,10 @@ mod tests {
     fn for_other_layers_an_error_value_is_its_display_form() {
         let error = Declined { cause: None };
         let value = ErrorValue { error: &error, type_name: error_type::of::<Declined>() };
-        assert_eq!(format!("{value:?}"), "card declined");
-        assert!(take_aside().is_none());
-        guard::caught(|| format!("{value:?}"));
-        assert_eq!(take_aside().unwrap().type_name, "Declined");
+        let text = guard::caught(|| format!("{value:?}"));
+        assert_eq!(text.as_deref(), Some("card declined"));
+        assert!(asking(|| ()).is_none());
+        let aside = asking(|| drop(format!("{value:?}")));
+        assert_eq!(aside.unwrap().type_name, "Declined");
     }
 }

@@ -7,7 +7,7 @@ use obs_core::clock::{Clock, millis_since_epoch};
 use obs_core::health;
 use obs_core::ids::{SpanId, SpanIds, TraceId};
 use obs_core::json::{self, Object};
-use obs_core::lane::{Lane, Lines};
+use obs_core::lane::{Lane, Lines, on_lane_thread};
 use obs_core::redact::REDACTED;
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Event, Subscriber};
@@ -72,6 +72,10 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        // What a delivery logs would be delivered, and logged, again and again.
+        if on_lane_thread() {
+            return;
+        }
         scratch::with(|scratch| {
             self.core.encode(event, context.event_span(event).as_ref(), scratch);
             self.core.write(scratch);

@@ -6,7 +6,6 @@ mod error;
 mod failure;
 mod fields;
 mod format;
-mod guard;
 mod layer;
 mod level;
 mod limit;

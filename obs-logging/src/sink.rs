@@ -61,16 +61,24 @@ impl LineSink {
 impl Sink<Lines> for LineSink {
     fn deliver(&mut self, batch: &mut Lines, delivery: &Delivery<'_>) {
         let last = batch.len();
-        for (index, line) in batch.iter().enumerate() {
-            let written = match &mut self.output {
+        // Written, but perhaps only into a writer's buffer.
+        let mut written = 0;
+        for (number, line) in (1..).zip(batch.iter()) {
+            let result = match &mut self.output {
                 Output::Stdout => stdout::write_line(line),
-                Output::Writer(write) => write(line, index + 1 == last),
+                Output::Writer(write) => write(line, number == last),
             };
-            match written {
-                Ok(()) => delivery.delivered(1),
+            match result {
+                Ok(()) => written += 1,
+                // What the last line's flush does not pass on are the lines before as well.
+                Err(_) if number == last => {
+                    delivery.failed(written + 1, Reason::SinkFailed);
+                    written = 0;
+                }
                 Err(_) => delivery.failed(1, Reason::SinkFailed),
             }
         }
+        delivery.delivered(written);
     }
 
     fn report_lost(&mut self, lost: &Lost, batch: &mut Lines) {
@@ -91,11 +99,11 @@ impl LossNotice {
         let mut line = Vec::new();
         Second::default().write(&mut line, millis_since_epoch(self.clock.now()));
         line.extend_from_slice(
-            br#","level":"WARN","message":"log lines were dropped","logger":"obs_logging""#,
+            br#","level":"WARN","message":"log lines were lost","logger":"obs_logging""#,
         );
         line.extend_from_slice(&self.tail);
         let mut members = Object::resume(&mut line, false);
-        members.u64("dropped", lost.total());
+        members.u64("lost", lost.total());
         let mut reasons = members.object("reasons");
         for (reason, n) in lost.by_reason() {
             reasons.u64(reason.as_str(), n);

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::{Debug, Write as _};
 
+use obs_core::guard::{self, PANICKED};
 use obs_core::json::{self, Array, EscapedWriter};
 use obs_core::redact::REDACTED;
 use tracing_core::field::{Field, Visit};
@@ -10,7 +11,6 @@ use tracing_core::field::{Field, Visit};
 use crate::callsite::{Callsite, Plan, Role};
 use crate::failure::{self, Failure};
 use crate::fields::{Fields, Key};
-use crate::guard::{self, PANICKED};
 
 /// What a record of the `log` crate says of its origin, as JSON values; empty where it does not.
 #[derive(Debug, Default)]
@@ -179,8 +179,9 @@ impl Visit for Visitor<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.string(field, |out| debug(out, value));
-        let Some(failure) = failure::take_aside() else { return };
+        let mut aside = None;
+        self.string(field, |out| aside = failure::asking(|| debug(out, value)));
+        let Some(failure) = aside else { return };
         let Some(plan) = self.plan(field).filter(|plan| plan.role == Role::Plain) else { return };
         let mut alone = Vec::new();
         json::string(&mut alone, &failure.message);

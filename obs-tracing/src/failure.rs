@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use obs_core::error_type::{self, UNKNOWN};
+use obs_core::guard;
 
 use crate::value::bounded;
 
@@ -68,7 +69,7 @@ impl Failure {
     pub(crate) fn of_error<E: Error>(error: &E, with_message: bool) -> Self {
         let error_type = error_type::of::<E>();
         let exceptions = if with_message {
-            chain(error_type.clone(), error, error.source())
+            chain(error_type.clone(), error, source_of(error))
         } else {
             Vec::new()
         };
@@ -77,9 +78,9 @@ impl Failure {
 
     /// An error whose type was erased.
     pub(crate) fn of_dyn(error: &(dyn Error + 'static), with_message: bool) -> Self {
-        let error_type = error_type::of_dyn(error);
+        let error_type = type_of(error);
         let exceptions = if with_message {
-            chain(error_type.clone(), &error, error.source())
+            chain(error_type.clone(), &error, source_of(error))
         } else {
             Vec::new()
         };
@@ -104,13 +105,22 @@ fn chain(
             last.has_cause = true;
         }
         chain.push(Exception {
-            error_type: error_type::of_dyn(cause),
+            error_type: type_of(cause),
             message: bounded(&cause),
             has_cause: false,
         });
-        source = cause.source();
+        source = source_of(cause);
     }
     chain
+}
+
+/// The name of an error's type, as far as it tells; its `Debug` may be asked, which is the user's.
+fn type_of(error: &(dyn Error + 'static)) -> Cow<'static, str> {
+    guard::caught(|| error_type::of_dyn(error)).unwrap_or(Cow::Borrowed(UNKNOWN))
+}
+
+fn source_of(error: &dyn Error) -> Option<&(dyn Error + 'static)> {
+    guard::caught(|| error.source()).flatten()
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
 use obs_core::RequestContext;
-use obs_core::ids::{self, SpanId, SpanIds, TraceId, TraceParent};
-use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
-use opentelemetry_aws::trace::xray_propagator::{span_context_from_str, span_context_to_string};
+use obs_core::ids::{self, SpanId, TraceId, TraceParent};
+use opentelemetry::trace::TraceFlags;
+use opentelemetry_aws::trace::xray_propagator::span_context_from_str;
 
 /// The header's name, in lower case.
 pub const XRAY_HEADER: &str = "x-amzn-trace-id";
@@ -134,37 +134,10 @@ pub fn parse(header: &str) -> Option<TraceParent> {
 /// The trace header of the current span, or of the request; see [`inject`].
 pub fn current_header() -> Option<String> {
     if let Some(ids) = ids::current_ids() {
-        return header(&ids);
+        return Some(ids.xray_header().to_string());
     }
     let parent = RequestContext::with_current(|context| context.and_then(RequestContext::trace))?;
-    match parent {
-        TraceParent { trace_id, parent_id: Some(span_id), sampled: Some(sampled) } => {
-            header(&SpanIds { trace_id, span_id, sampled })
-        }
-        // Nothing that the propagator writes: it wants a parent.
-        TraceParent { trace_id, parent_id, sampled } => {
-            let mut value = format!("Root={}", trace_id.xray());
-            if let Some(parent_id) = parent_id {
-                value.push_str(&format!(";Parent={parent_id}"));
-            }
-            if let Some(sampled) = sampled {
-                value.push_str(if sampled { ";Sampled=1" } else { ";Sampled=0" });
-            }
-            Some(value)
-        }
-    }
-}
-
-/// The trace header that makes `ids` the parent of what the receiver does.
-pub fn header(ids: &SpanIds) -> Option<String> {
-    let flags = if ids.sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
-    span_context_to_string(&SpanContext::new(
-        opentelemetry::trace::TraceId::from(ids.trace_id.to_u128()),
-        opentelemetry::trace::SpanId::from(ids.span_id.to_u64()),
-        flags,
-        false,
-        TraceState::NONE,
-    ))
+    Some(parent.xray_header().to_string())
 }
 
 fn find<'a>(mut headers: impl Iterator<Item = (&'a str, &'a str)>, name: &str) -> Option<&'a str> {
@@ -219,6 +192,10 @@ impl Injector for Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use obs_core::ids::SpanIds;
+    use opentelemetry::trace::{SpanContext, TraceState};
+    use opentelemetry_aws::trace::xray_propagator::span_context_to_string;
+
     use super::*;
 
     const ROOT: &str = "1-5759e988-bd862e3fe1be46a994272793";
@@ -280,10 +257,17 @@ mod tests {
         for sampled in [true, false] {
             let ids =
                 SpanIds { trace_id: TraceId::generate(), span_id: SpanId::generate(), sampled };
-            let parent = parse(&header(&ids).unwrap()).unwrap();
-            assert_eq!(parent.trace_id, ids.trace_id);
-            assert_eq!(parent.parent_id, Some(ids.span_id));
-            assert_eq!(parent.sampled, Some(sampled));
+            let header = ids.xray_header().to_string();
+            assert_eq!(parse(&header), Some(ids.into()));
+            // And it is what the propagator would have written.
+            let context = SpanContext::new(
+                ids.trace_id.to_u128().into(),
+                ids.span_id.to_u64().into(),
+                if sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED },
+                false,
+                TraceState::NONE,
+            );
+            assert_eq!(span_context_to_string(&context), Some(header));
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use obs_core::lane::{FlushReport, Lane, LaneStats, Records};
-use obs_core::{Identity, Redactor, env};
-use tracing_core::{Level, Subscriber};
+use obs_core::{Identity, Redactor, env, guard};
+use tracing_core::{Level, LevelFilter, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -132,11 +132,15 @@ impl XRayBuilder {
 
     /// The tracer. Starts the thread that sends.
     ///
+    /// With `OBS_DISABLED` or `OTEL_SDK_DISABLED` (`true`, `1`, `yes`, `on`) the settings are checked
+    /// as well, but the tracer records nothing: no thread, no ids, nothing sent.
+    ///
     /// # Errors
     ///
     /// The sampler's ratio is not between 0 and 1, the daemon's address cannot be read, or the
     /// service's name is blank.
     pub fn build(self) -> Result<XRayTracer, Error> {
+        let is_off = env::flag(env::TRACES_DISABLED);
         self.sampler.check()?;
         let mut identity = Identity::from_env();
         if let Some(service) = self.service {
@@ -158,23 +162,26 @@ impl XRayBuilder {
         if let Some(bytes) = self.capacity_bytes {
             lane = lane.capacity_bytes(bytes);
         }
-        let lane = match self.road {
-            Road::Discard => lane.start(NullSink::new(encoder)),
-            Road::Daemon => {
-                let address = match env::first(env::XRAY_DAEMON) {
-                    Some(text) => DaemonAddress::parse(&text)?,
-                    None => DaemonAddress::default(),
-                };
-                lane.start(DaemonSink::new(address, encoder))
-            }
-            Road::DaemonAt(text) => {
-                lane.start(DaemonSink::new(DaemonAddress::parse(&text)?, encoder))
-            }
+        let address = match self.road {
+            Road::Discard => None,
+            Road::Daemon => Some(match env::first(env::XRAY_DAEMON) {
+                Some(text) => DaemonAddress::parse(&text)?,
+                None => DaemonAddress::default(),
+            }),
+            Road::DaemonAt(text) => Some(DaemonAddress::parse(&text)?),
         };
+        let lane = match address {
+            // The filter lets nothing through: the lane stays empty and needs no thread.
+            _ if is_off => lane.synchronous().start(NullSink::new(encoder)),
+            Some(address) => lane.start(DaemonSink::new(address, encoder)),
+            None => lane.start(NullSink::new(encoder)),
+        };
+        let level = LevelFilter::from_level(self.level.unwrap_or(Level::DEBUG));
+        guard::silence_hook();
         Ok(XRayTracer {
             lane,
             sampler: Arc::new(self.sampler),
-            level: self.level.unwrap_or(Level::DEBUG),
+            level: if is_off { LevelFilter::OFF } else { level },
             in_lambda: self.in_lambda.unwrap_or(is_lambda),
         })
     }
@@ -189,7 +196,7 @@ pub struct XRayTracer {
     lane: Lane<Records<SpanRecord>>,
     /// Shared with the layers: it is also what tells this tracer's spans from another's.
     sampler: Arc<Sampler>,
-    level: Level,
+    level: LevelFilter,
     in_lambda: bool,
 }
 

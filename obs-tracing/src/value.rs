@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io;
 
+use obs_core::guard::{self, PANICKED};
 use obs_core::health::{self, Event};
 use obs_core::json;
 use serde::Serialize;
@@ -41,16 +42,17 @@ pub(crate) enum Kind {
 impl Value {
     /// Anything that serializes, as JSON. Annotations hold no structure: there, it becomes text.
     ///
-    /// What serializes to more than 64 KB, or not at all, is replaced by a note that says so.
+    /// What serializes to more than 64 KB, or not at all, or panics, is replaced by a note that says so.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Self {
         let mut out = Bounded { bytes: Vec::new(), limit: MAX_JSON, exceeded: false };
-        match serde_json::to_writer(&mut out, value) {
-            Ok(()) => Self(Kind::Json(out.bytes.into_boxed_slice())),
-            Err(_) if out.exceeded => {
+        match guard::caught(|| serde_json::to_writer(&mut out, value)) {
+            None => Self::text_of_static(PANICKED),
+            Some(Ok(())) => Self(Kind::Json(out.bytes.into_boxed_slice())),
+            Some(Err(_)) if out.exceeded => {
                 health::count(Event::Trimmed);
                 Self::text_of_static("[more than 64 KB of JSON]")
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 health::count(Event::NameRefused);
                 Self::text(&format_args!("[not serializable: {error}]"))
             }
@@ -101,12 +103,13 @@ impl fmt::Debug for Value {
     }
 }
 
-/// What `text` displays, cut at [`MAX_TEXT`] with a marker; formatting ends there as well.
+/// What `text` displays, cut at [`MAX_TEXT`] with a marker; formatting ends there as well. Where it
+/// panics, a marker alone.
 pub(crate) fn bounded(text: &dyn fmt::Display) -> String {
     let mut out = BoundedText { text: String::new(), limit: MAX_TEXT };
+    let Some(written) = guard::caught(|| write!(out, "{text}")) else { return PANICKED.to_owned() };
     // An error is either the limit or the value's own; what was written until then stands.
-    let failed = write!(out, "{text}").is_err();
-    if failed && out.limit == 0 {
+    if written.is_err() && out.limit == 0 {
         health::count(Event::Trimmed);
         out.text.push('…');
     }

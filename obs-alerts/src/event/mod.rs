@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use obs_core::clock::{millis_since_epoch, rfc3339};
 use obs_core::context::RequestContext;
-use obs_core::ids::SpanIds;
+use obs_core::ids::{SpanIds, TraceParent};
 use obs_core::redact::{REDACTED, Redactor};
 use obs_core::{Identity, health};
 use serde_json::{Map, Value};
@@ -205,19 +205,7 @@ impl Moment {
     /// `Root=1-…;Parent=…;Sampled=1`. Of the current span, else of the request that came in.
     pub(crate) fn trace_header(&self) -> Option<String> {
         let parent = self.context.as_ref().and_then(RequestContext::trace);
-        let (parent_id, sampled) = match (self.span, parent) {
-            (Some(ids), _) => (Some(ids.span_id), Some(ids.sampled)),
-            (None, Some(parent)) => (parent.parent_id, parent.sampled),
-            (None, None) => return None,
-        };
-        let mut header = format!("Root={}", self.trace_id()?.xray());
-        if let Some(parent_id) = parent_id {
-            header.push_str(&format!(";Parent={parent_id}"));
-        }
-        if let Some(sampled) = sampled {
-            header.push_str(if sampled { ";Sampled=1" } else { ";Sampled=0" });
-        }
-        Some(header)
+        Some(self.span.map(TraceParent::from).or(parent)?.xray_header().to_string())
     }
 }
 

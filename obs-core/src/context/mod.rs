@@ -99,7 +99,9 @@ impl RequestContext {
     /// As [`RequestContext::current`], without a clone where the task has a context of its own.
     pub fn with_current<R>(read: impl FnOnce(Option<&Self>) -> R) -> R {
         // Cloned out of the cell only to end the borrow: what `read` runs may enter contexts.
-        match CURRENT.try_with(|current| current.borrow().clone()) {
+        match CURRENT
+            .try_with(|entered| entered.borrow().last().map(|(_, context)| context.clone()))
+        {
             Ok(Some(context)) => read(Some(&context)),
             // No context, or the thread is ending.
             _ => read(active::sole().as_ref()),
@@ -183,13 +185,12 @@ impl RequestContext {
         }
         // Made before the lock is taken: `make` may use the context.
         let made = Arc::new(make());
-        match lock(&self.0.extensions).entry(TypeId::of::<T>()) {
-            Entry::Occupied(first) => Arc::clone(first.get()).downcast().unwrap_or(made),
-            Entry::Vacant(vacant) => {
-                vacant.insert(Arc::clone(&made) as _);
-                made
-            }
-        }
+        let first = match lock(&self.0.extensions).entry(TypeId::of::<T>()) {
+            Entry::Occupied(first) => Arc::clone(first.get()),
+            Entry::Vacant(vacant) => Arc::clone(vacant.insert(Arc::clone(&made) as _)),
+        };
+        // After the lock: the one that is not kept is dropped here, and may use the context.
+        first.downcast().unwrap_or(made)
     }
 
     /// Puts `value` into the extensions, and returns the one that it replaces.
@@ -199,10 +200,19 @@ impl RequestContext {
     }
 
     /// Makes this the current context of this thread until the guard is dropped.
+    ///
+    /// Do not hold the guard over an `.await`: the thread polls other tasks meanwhile, which would see
+    /// this request. For a future there is [`InContextExt::in_context`].
     pub fn enter(&self) -> Entered {
-        let previous =
-            CURRENT.try_with(|current| current.borrow_mut().replace(self.clone())).ok().flatten();
-        Entered { previous, not_send: PhantomData }
+        let number = CURRENT
+            .try_with(|entered| {
+                let mut entered = entered.borrow_mut();
+                let number = entered.last().map_or(0, |(number, _)| number + 1);
+                entered.push((number, self.clone()));
+                number
+            })
+            .ok();
+        Entered { number, not_send: PhantomData }
     }
 
     /// Counts this request as active until the guard is dropped.
@@ -235,26 +245,31 @@ impl fmt::Debug for RequestContext {
     }
 }
 
-/// While it lives, a context is the current one of its thread.
+/// While it lives, a context is the current one of its thread, unless one that was entered later is.
+/// Guards may be dropped in any order.
 #[derive(Debug)]
 #[must_use = "the context is left when the guard is dropped"]
 pub struct Entered {
-    previous: Option<RequestContext>,
+    /// Which of the thread's entries this is; `None` if the thread was ending.
+    number: Option<u64>,
     /// The guard must be dropped on the thread that made it.
     not_send: PhantomData<*const ()>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let previous = self.previous.take();
         // Dropped outside the borrow: the last handle of a context may run any code.
-        let _left =
-            CURRENT.try_with(|current| std::mem::replace(&mut *current.borrow_mut(), previous));
+        let _left = CURRENT.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let at = entered.iter().rposition(|(number, _)| Some(*number) == self.number)?;
+            Some(entered.remove(at))
+        });
     }
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
+    /// What this thread has entered and not left, the current one last.
+    static CURRENT: RefCell<Vec<(u64, RequestContext)>> = const { RefCell::new(Vec::new()) };
 }
 
 #[cfg(test)]

@@ -29,6 +29,19 @@ fn guards_nest_and_restore_what_was_before() {
 }
 
 #[test]
+fn scenario_31_guards_that_are_dropped_in_another_order_leave_nothing_behind() {
+    let _turn = lock(&TURN);
+    let (first, second) = (named("first").enter(), named("second").enter());
+    drop(first);
+    assert_eq!(current_id().as_deref(), Some("second"));
+    let third = named("third").enter();
+    drop(second);
+    assert_eq!(current_id().as_deref(), Some("third"));
+    drop(third);
+    assert_eq!(current_id(), None);
+}
+
+#[test]
 fn a_thread_without_a_context_sees_the_one_active_request_and_no_other() {
     let _turn = lock(&TURN);
     let on_a_thread = || std::thread::spawn(current_id).join().unwrap();

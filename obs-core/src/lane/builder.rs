@@ -72,8 +72,8 @@ impl<B: Batch> LaneBuilder<B> {
         self
     }
 
-    /// Delivers on the caller's thread, before `push` returns. For Lambda, which freezes the
-    /// process when it likes.
+    /// Delivers on the caller's thread, before `push` returns, unless another thread delivers at that
+    /// moment: then that one takes the item along. For Lambda, which freezes the process when it likes.
     pub fn synchronous(mut self) -> Self {
         self.synchronous = true;
         self

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
-use super::report::{Counts, FlushReport, LaneReport};
+use super::report::{FlushReport, LaneReport};
 use super::shared::{Shared, State, deadline_after};
 use super::worker::is_delivering;
 use crate::timer::{self, Timer};
@@ -17,11 +17,11 @@ use crate::timer::{self, Timer};
 #[must_use = "the report says what was lost"]
 pub struct Flush<B: Batch> {
     lane: Arc<Shared<B>>,
+    /// Which of the lane's flushes this is.
+    number: u64,
     /// The number of the last item that was pushed before the flush.
     target: u64,
     deadline: Instant,
-    /// The counts of the report before.
-    before: Counts,
     /// Wakes the future when its time is over; unused where a thread waits.
     timer: Option<Timer>,
 }
@@ -29,15 +29,16 @@ pub struct Flush<B: Batch> {
 impl<B: Batch> Flush<B> {
     pub(super) fn begin(lane: &Arc<Shared<B>>, limit: Duration) -> Self {
         let deadline = deadline_after(Instant::now(), limit);
-        let state = lane.lock();
-        let (target, before) = (state.pushed, state.reported);
-        drop(state);
-        lane.request_flush(target, deadline);
-        Self { lane: Arc::clone(lane), target, deadline, before, timer: None }
+        let (number, target) = lane.begin_flush(deadline);
+        Self { lane: Arc::clone(lane), number, target, deadline, timer: None }
     }
 
     /// Blocks this thread until the flush is done or its time is over.
     pub fn wait(self) -> FlushReport {
+        self.wait_here()
+    }
+
+    fn wait_here(&self) -> FlushReport {
         let mut state = self.lane.lock();
         loop {
             let now = Instant::now();
@@ -49,18 +50,31 @@ impl<B: Batch> Flush<B> {
     }
 
     fn is_over(&self, state: &State<B>, now: Instant) -> bool {
-        // A thread that delivers must not wait for deliveries: perhaps for its own.
-        state.settled >= self.target || now >= self.deadline || is_delivering()
+        // A thread that delivers for this lane must not wait for itself.
+        (state.settled >= self.target && !state.tell)
+            || now >= self.deadline
+            || is_delivering(self.lane.id())
     }
 
-    fn report(&self, mut state: std::sync::MutexGuard<'_, State<B>>) -> FlushReport {
+    fn report(&self, mut state: MutexGuard<'_, State<B>>) -> FlushReport {
         let now = self.lane.counters.read();
-        state.reported = now;
+        let before = state.reported;
+        // Each loss is in one report, also where flushes overlap; but one from within a delivery,
+        // which could not wait, takes nothing away from the others.
+        if !is_delivering(self.lane.id()) {
+            state.reported = now;
+        }
         let timed_out = state.settled < self.target;
         drop(state);
         // Only what was pushed before the flush counts as pending.
         let pending = if timed_out { self.target.saturating_sub(now.settled()) } else { 0 };
-        FlushReport::of(LaneReport::between(self.lane.name, &self.before, &now, pending, timed_out))
+        FlushReport::of(LaneReport::between(self.lane.name, &before, &now, pending, timed_out))
+    }
+}
+
+impl<B: Batch> Drop for Flush<B> {
+    fn drop(&mut self) {
+        self.lane.end_flush(self.number);
     }
 }
 
@@ -90,19 +104,6 @@ impl<B: Batch> Future for Flush<B> {
             }
         }
         Poll::Pending
-    }
-}
-
-impl<B: Batch> Flush<B> {
-    fn wait_here(&self) -> FlushReport {
-        Self {
-            lane: Arc::clone(&self.lane),
-            target: self.target,
-            deadline: self.deadline,
-            before: self.before,
-            timer: None,
-        }
-        .wait()
     }
 }
 

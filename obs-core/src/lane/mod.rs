@@ -20,7 +20,10 @@
 //! - The worker sleeps while the queue is empty. The push that ends that wakes it, and then it
 //!   waits for `linger`, half a queue, a flush or the end, so that a wake-up (a system call) is paid
 //!   once per batch and not per item.
-//! - A lane whose worker cannot be started delivers on its callers' threads.
+//! - A lane whose worker cannot be started delivers on its callers' threads. They never wait for each
+//!   other there: who finds the worker busy leaves its item to the one that runs it.
+//! - What was lost stands in the stream: the sink is told before the next delivery, and by a flush or
+//!   the end if there is none, until something of a delivery arrived.
 
 mod batch;
 mod builder;
@@ -32,7 +35,7 @@ mod worker;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use batch::{Batch, Lines, Records};
 pub use builder::{LaneBuilder, Overflow};
@@ -112,13 +115,13 @@ impl<B: Batch> Lane<B> {
 
     /// Refuses what comes after, and waits as [`Lane::flush`] does; then the worker ends.
     pub fn shutdown(&self, limit: Duration) -> FlushReport {
-        self.shared().close();
+        self.shared().close(Some(shared::deadline_after(Instant::now(), limit)));
         self.flush(limit)
     }
 
     /// As [`Lane::shutdown`], without blocking the thread.
     pub fn shutdown_async(&self, limit: Duration) -> Flush<B> {
-        self.shared().close();
+        self.shared().close(Some(shared::deadline_after(Instant::now(), limit)));
         self.flush_async(limit)
     }
 
@@ -149,7 +152,7 @@ struct Handle<B: Batch>(Arc<Shared<B>>);
 
 impl<B: Batch> Drop for Handle<B> {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.close(None);
     }
 }
 

@@ -85,8 +85,16 @@ impl Counts {
         self.delivered + self.failed.total()
     }
 
+    /// Items whose fate is not decided.
+    pub(super) fn pending(&self) -> u64 {
+        self.recorded.saturating_sub(self.settled())
+    }
+
     pub(super) fn lost_since(&self, before: &Self) -> Lost {
-        Lost { dropped: self.dropped.since(&before.dropped) }
+        Lost {
+            dropped: self.dropped.since(&before.dropped),
+            failed: self.failed.since(&before.failed),
+        }
     }
 }
 
@@ -129,20 +137,26 @@ impl Counters {
     }
 }
 
-/// What was dropped since the sink was last told.
+/// What was dropped or failed since the stream was last told.
 #[derive(Clone, Debug)]
 pub struct Lost {
     dropped: ByReason,
+    failed: ByReason,
 }
 
 impl Lost {
     /// How many items in all.
     pub fn total(&self) -> u64 {
-        self.dropped.total()
+        self.dropped.total() + self.failed.total()
     }
 
     /// How many by reason; no zeros.
     pub fn by_reason(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        self.dropped().chain(self.failed.iter())
+    }
+
+    /// How many never reached the sink, by reason; no zeros. The others the sink has failed itself.
+    pub fn dropped(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
         self.dropped.iter()
     }
 }

@@ -1,14 +1,16 @@
 //! What the handles, the worker and the flushes of a lane share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::builder::Overflow;
-use super::report::{Counters, Counts, LaneStats, Observed, Reason};
-use super::worker::{CallerTurn, Drain, on_lane_thread};
-use crate::{health, lock};
+use super::report::{Counters, Counts, LaneStats, Lost, Observed, Reason};
+use super::worker::{Drain, Turn, is_delivering};
+use crate::health::{self, Event};
+use crate::lock;
 
 pub(super) struct Shared<B> {
     pub(super) name: &'static str,
@@ -40,8 +42,13 @@ pub(super) struct State<B> {
     urgent: bool,
     /// The number that the most demanding flush waits for.
     flush_target: u64,
-    /// When the most patient of the waiting flushes gives up.
-    pub(super) flush_deadline: Option<Instant>,
+    /// The flushes that wait now, and when each gives up.
+    waiting: Vec<(u64, Instant)>,
+    next_flush: u64,
+    /// When the shutdown gives up: it overrules the flushes.
+    shutdown_deadline: Option<Instant>,
+    /// A flush or the end asks that losses be told, even if nothing else is queued.
+    pub(super) tell: bool,
     pub(super) closed: bool,
     /// How the worker sleeps, and how to wake it.
     sleeping: Option<(Sleep, Waker)>,
@@ -78,6 +85,7 @@ pub(super) enum Step {
 #[derive(Clone, Copy, Debug)]
 struct View {
     queued: bool,
+    must_tell: bool,
     at_least_half: bool,
     urgent: bool,
     flush_waits: bool,
@@ -88,6 +96,7 @@ struct View {
 /// The worker's decision: a pure function of what it sees and the time.
 fn next_step(view: View, now: Instant) -> Step {
     match view {
+        View { must_tell: true, .. } => Step::Take,
         View { queued: false, closed: true, .. } => Step::End,
         View { queued: false, .. } => Step::Sleep,
         View { urgent: true, .. }
@@ -122,7 +131,10 @@ impl<B: Batch> Shared<B> {
                 waiting_since: None,
                 urgent: false,
                 flush_target: 0,
-                flush_deadline: None,
+                waiting: Vec::new(),
+                next_flush: 0,
+                shutdown_deadline: None,
+                tell: false,
                 closed: false,
                 sleeping: None,
                 flush_wakers: Vec::new(),
@@ -148,14 +160,30 @@ impl<B: Batch> Shared<B> {
         let Some(worker) = self.caller_driven.get() else {
             return self.enqueue(bytes, urgent, add);
         };
-        // What a delivery records is not delivered by it: that would have no end.
-        let Some(_turn) = CallerTurn::begin() else {
+        // What a delivery of this lane records is not delivered by it: that would have no end.
+        let Some(turn) = Turn::begin(self.id()) else {
             self.counters.dropped(1, Reason::Reentrant);
             return false;
         };
         let queued = self.enqueue(bytes, urgent, add);
-        lock(worker).drain(self);
+        self.drain(worker, &turn, None);
         queued
+    }
+
+    /// Runs the worker on this thread, unless another thread runs it now: that one looks at the queue
+    /// again after it has let go, so nothing is left behind, and nobody waits here. A thread that
+    /// waited could hold a lock (stdout's) that the other one needs to deliver.
+    fn drain(&self, worker: &Mutex<Box<dyn Drain<B>>>, _turn: &Turn, until: Option<Instant>) {
+        while self.has_work() {
+            let mut worker = match worker.try_lock() {
+                Ok(worker) => worker,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            if !worker.drain(self, until) {
+                return;
+            }
+        }
     }
 
     fn enqueue(&self, bytes: usize, urgent: bool, add: impl FnOnce(&mut B)) -> bool {
@@ -202,9 +230,14 @@ impl<B: Batch> Shared<B> {
             let Overflow::Block(limit) = self.overflow else {
                 return Err(Reason::QueueFull);
             };
-            if on_lane_thread() {
+            if is_delivering(self.id()) {
                 // The thread that would make room must not wait for it.
                 return Err(Reason::Reentrant);
+            }
+            // What is queued must not linger while somebody waits for its place.
+            state.urgent = true;
+            if let Some((_, waker)) = state.sleeping.take() {
+                waker.wake();
             }
             let now = Instant::now();
             let until = *give_up.get_or_insert_with(|| deadline_after(now, limit));
@@ -225,20 +258,17 @@ impl<B: Batch> Shared<B> {
         if wake { state.sleeping.take().map(|(_, waker)| waker) } else { None }
     }
 
-    /// In a lane without a worker thread: delivers what is queued on this thread, unless another
-    /// one does so now or this one must not.
-    fn drain_on_caller(&self) {
-        let Some(worker) = self.caller_driven.get() else {
-            return;
-        };
-        let Some(_turn) = CallerTurn::begin() else {
-            return;
-        };
-        match worker.try_lock() {
-            Ok(mut worker) => worker.drain(self),
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().drain(self),
-            Err(TryLockError::WouldBlock) => {}
-        }
+    /// In a lane without a worker thread: delivers what is queued on this thread, until `until` where
+    /// the sink awaits.
+    fn drain_on_caller(&self, until: Instant) {
+        let Some(worker) = self.caller_driven.get() else { return };
+        let Some(turn) = Turn::begin(self.id()) else { return };
+        self.drain(worker, &turn, Some(until));
+    }
+
+    /// What tells this lane from all others, while it lives.
+    pub(super) fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     /// What the worker does next; registers `waker` if it sleeps.
@@ -261,6 +291,7 @@ impl<B: Batch> Shared<B> {
         }
         View {
             queued,
+            must_tell: state.tell,
             at_least_half: state.queue_bytes >= self.capacity / 2,
             urgent: state.urgent,
             flush_waits: state.flush_target > state.taken,
@@ -269,8 +300,9 @@ impl<B: Batch> Shared<B> {
         }
     }
 
-    /// Swaps the queue with the empty `batch`. Returns what was lost since the sink was told.
-    pub(super) fn take(&self, batch: &mut B) -> super::Lost {
+    /// Swaps the queue with the empty `batch`. Returns what was lost since the sink was told, and the
+    /// counts up to which it is.
+    pub(super) fn take(&self, batch: &mut B) -> (Lost, Counts) {
         let mut state = self.lock();
         std::mem::swap(&mut state.queue, batch);
         state.in_flight_bytes = std::mem::take(&mut state.queue_bytes);
@@ -278,44 +310,69 @@ impl<B: Batch> Shared<B> {
         state.waiting_since = None;
         state.urgent = false;
         let counts = self.counters.read();
-        let lost = counts.lost_since(&state.told);
-        state.told = counts;
-        lost
+        (counts.lost_since(&state.told), counts)
     }
 
-    pub(super) fn is_queue_empty(&self) -> bool {
-        self.lock().queue.is_empty()
+    /// The sink was told of what was lost up to `counts`.
+    pub(super) fn told(&self, counts: Counts) {
+        self.lock().told = counts;
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        let state = self.lock();
+        !state.queue.is_empty() || state.tell
     }
 
     /// The batch that was taken is done; `batch` is cleared and its memory kept for the next.
     pub(super) fn settle(&self, batch: &mut B) {
-        batch.clear(self.capacity / 4);
+        // An item's own drop may panic.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| batch.clear(self.capacity / 2))) {
+            health::count(Event::SinkPanicked);
+            std::mem::forget((panic, std::mem::take(batch)));
+        }
         let mut state = self.lock();
         state.in_flight_bytes = 0;
         state.settled = state.taken;
-        if state.settled >= state.flush_target {
-            state.flush_deadline = None;
-        }
+        state.tell = false;
         let wakers = std::mem::take(&mut state.flush_wakers);
         drop(state);
         self.settled.notify_all();
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Asks for everything up to `target` by `deadline`.
-    pub(super) fn request_flush(&self, target: u64, deadline: Instant) {
+    /// Asks for everything that was pushed so far by `deadline`. Returns the flush's number and the
+    /// number of the last item that it waits for.
+    pub(super) fn begin_flush(&self, deadline: Instant) -> (u64, u64) {
         let mut state = self.lock();
-        if state.settled >= target {
-            return;
-        }
+        let target = state.pushed;
+        let number = state.next_flush;
+        state.next_flush += 1;
+        state.waiting.push((number, deadline));
         state.flush_target = state.flush_target.max(target);
-        state.flush_deadline = Some(state.flush_deadline.map_or(deadline, |old| old.max(deadline)));
+        // After the end there is no worker to tell.
+        state.tell |= !state.closed && self.has_untold(&state);
         let waker = state.sleeping.take().map(|(_, waker)| waker);
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
-        self.drain_on_caller();
+        self.drain_on_caller(deadline);
+        (number, target)
+    }
+
+    fn has_untold(&self, state: &State<B>) -> bool {
+        self.counters.read().lost_since(&state.told).total() > 0
+    }
+
+    /// The flush of this number does not wait any more.
+    pub(super) fn end_flush(&self, number: u64) {
+        self.lock().waiting.retain(|(waiting, _)| *waiting != number);
+    }
+
+    /// When the most patient of those who wait for the sink gives up.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let state = self.lock();
+        state.shutdown_deadline.or_else(|| state.waiting.iter().map(|(_, at)| *at).max())
     }
 
     pub(super) fn wait_settled<'s>(
@@ -338,10 +395,12 @@ impl<B: Batch> Shared<B> {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Refuses further items; the worker delivers what is queued and ends.
-    pub(super) fn close(&self) {
+    /// Refuses further items; the worker delivers what is queued, and ends.
+    pub(super) fn close(&self, deadline: Option<Instant>) {
         let mut state = self.lock();
+        state.tell |= !state.closed && self.has_untold(&state);
         state.closed = true;
+        state.shutdown_deadline = deadline.or(state.shutdown_deadline);
         let waker = state.sleeping.take().map(|(_, waker)| waker);
         drop(state);
         if let Some(waker) = waker {
@@ -350,7 +409,7 @@ impl<B: Batch> Shared<B> {
         // Callers that wait for room learn that there will be none.
         self.settled.notify_all();
         if !std::thread::panicking() {
-            self.drain_on_caller();
+            self.drain_on_caller(deadline.unwrap_or_else(Instant::now));
         }
     }
 
@@ -359,7 +418,7 @@ impl<B: Batch> Shared<B> {
         let pending_bytes = state.queue_bytes + state.in_flight_bytes;
         let counts = self.counters.read();
         drop(state);
-        let pending = counts.recorded.saturating_sub(counts.settled());
+        let pending = counts.pending();
         LaneStats::new(self.name, &counts, pending, pending_bytes)
     }
 }
@@ -374,9 +433,9 @@ impl<B> Drop for Shared<B> {
     fn drop(&mut self) {
         // Only a lane whose worker never ran and could not be run on a caller gets here with items.
         let counts = self.counters.read();
-        let lost = counts.recorded.saturating_sub(counts.settled());
+        let lost = counts.pending();
         if lost > 0 {
-            health::count_by(health::Event::WorkerNotStarted, lost);
+            health::count_by(Event::WorkerNotStarted, lost);
         }
     }
 }
@@ -397,6 +456,7 @@ mod tests {
         let soon = now + Duration::from_millis(5);
         let nothing = View {
             queued: false,
+            must_tell: false,
             at_least_half: false,
             urgent: false,
             flush_waits: false,
@@ -408,6 +468,8 @@ mod tests {
             (nothing, Step::Sleep),
             (View { closed: true, ..nothing }, Step::End),
             (View { urgent: true, ..nothing }, Step::Sleep),
+            (View { must_tell: true, ..nothing }, Step::Take),
+            (View { must_tell: true, closed: true, ..nothing }, Step::Take),
             (some, Step::SleepUntil(soon)),
             (View { linger_ends: Some(now), ..some }, Step::Take),
             (View { linger_ends: None, ..some }, Step::Take),

@@ -13,8 +13,10 @@ pub trait Sink<B: Batch>: Send + 'static {
     /// fate is decided. What is not accounted for counts as failed. The lane clears the batch.
     fn deliver(&mut self, batch: &mut B, delivery: &Delivery<'_>);
 
-    /// Called before a delivery where items were dropped since the last call: may add an item to
-    /// `batch` that says so, so that the loss stands in the stream itself.
+    /// Called before a delivery where items were lost: may append an item to `batch` that says so, so
+    /// that the loss stands in the stream itself. That item is in no count. Called again with the same losses, and those since,
+    /// unless something of the batch arrived. A sink that appends nothing has taken note in its own
+    /// way, and hears only of what is lost afterwards.
     fn report_lost(&mut self, lost: &Lost, batch: &mut B) {
         let _ = (lost, batch);
     }
@@ -39,19 +41,21 @@ pub trait AsyncSink<B: Batch>: Send + 'static {
 /// Where a sink accounts for one batch, and learns how long it may take.
 pub struct Delivery<'a> {
     lane: &'a dyn Ledger,
-    /// Items of the batch that are not yet accounted for.
+    /// Items of the batch that are not yet accounted for; those that tell of losses are not counted,
+    /// they come last.
     open: Cell<u64>,
+    has_delivered: Cell<bool>,
 }
 
 impl<'a> Delivery<'a> {
     pub(super) fn new(lane: &'a dyn Ledger, items: u64) -> Self {
-        Self { lane, open: Cell::new(items) }
+        Self { lane, open: Cell::new(items), has_delivered: Cell::new(false) }
     }
 
     /// `items` arrived.
     pub fn delivered(&self, items: usize) {
-        let items = self.close(items);
-        self.lane.delivered(items);
+        self.has_delivered.set(self.has_delivered.get() || items > 0);
+        self.lane.delivered(self.close(items));
     }
 
     /// `items` did not arrive and will not.
@@ -71,11 +75,16 @@ impl<'a> Delivery<'a> {
     }
 
     /// What is not accounted for fails with `reason`.
-    pub(super) fn settle(self, reason: Reason) {
+    pub(super) fn settle(&self, reason: Reason) {
         let open = self.open.replace(0);
         if open > 0 {
             self.lane.failed(open, reason);
         }
+    }
+
+    /// Whether anything arrived.
+    pub(super) fn has_delivered(&self) -> bool {
+        self.has_delivered.get()
     }
 
     /// No item is accounted for twice.
@@ -84,6 +93,13 @@ impl<'a> Delivery<'a> {
         let items = (items as u64).min(open);
         self.open.set(open - items);
         items
+    }
+}
+
+impl Drop for Delivery<'_> {
+    /// A delivery that is given up has failed.
+    fn drop(&mut self) {
+        self.settle(Reason::SinkFailed);
     }
 }
 
@@ -111,7 +127,7 @@ impl<B: Batch> Ledger for Shared<B> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.lock().flush_deadline
+        Self::deadline(self)
     }
 
     fn stopping(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The worker: one loop for every kind of lane, driven by a thread of its own, by that thread's
 //! Tokio runtime, or by the callers where there is no thread.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,8 @@ use crate::health::{self, Event};
 
 thread_local! {
     static ON_LANE_THREAD: Cell<bool> = const { Cell::new(false) };
-    static DELIVERING: Cell<bool> = const { Cell::new(false) };
+    /// The lanes that this thread delivers for now: one, unless a sink records into another lane.
+    static DELIVERING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Whether this thread is a lane's own, where sinks deliver.
@@ -30,35 +31,44 @@ pub fn on_lane_thread() -> bool {
     ON_LANE_THREAD.try_with(Cell::get).unwrap_or(false)
 }
 
-/// Whether this thread is delivering: on a lane's own thread, or in its turn as a caller.
-pub(super) fn is_delivering() -> bool {
-    DELIVERING.try_with(Cell::get).unwrap_or(false)
+/// Whether this thread is delivering for the lane of this id.
+pub(super) fn is_delivering(lane: usize) -> bool {
+    DELIVERING.try_with(|lanes| lanes.borrow().contains(&lane)).unwrap_or(false)
 }
 
-/// A caller's turn to run the worker of a lane that has no thread. None while it has one already:
-/// a sink that records into a lane must not wait for itself.
-pub(super) struct CallerTurn {
+/// A thread's turn to deliver for a lane. None while it has one already: a sink that records into
+/// its own lane must not wait for itself.
+pub(super) struct Turn {
+    lane: usize,
     not_send: PhantomData<*const ()>,
 }
 
-impl CallerTurn {
-    pub(super) fn begin() -> Option<Self> {
-        let delivering = DELIVERING.try_with(|flag| flag.replace(true)).unwrap_or(true);
+impl Turn {
+    pub(super) fn begin(lane: usize) -> Option<Self> {
+        let begun = DELIVERING.try_with(|lanes| {
+            let mut lanes = lanes.borrow_mut();
+            let first = !lanes.contains(&lane);
+            if first {
+                lanes.push(lane);
+            }
+            first
+        });
         // Made only then: the drop of a turn ends it.
-        (!delivering).then(|| Self { not_send: PhantomData })
+        begun.unwrap_or(false).then(|| Self { lane, not_send: PhantomData })
     }
 }
 
-impl Drop for CallerTurn {
+impl Drop for Turn {
     fn drop(&mut self) {
-        let _ = DELIVERING.try_with(|flag| flag.set(false));
+        let _ = DELIVERING.try_with(|lanes| lanes.borrow_mut().retain(|lane| *lane != self.lane));
     }
 }
 
 /// A worker that has no thread, run by whoever needs it.
 pub(super) trait Drain<B>: Send {
-    /// Delivers until the queue is empty; nothing where this thread may not block.
-    fn drain(&mut self, lane: &Shared<B>);
+    /// Delivers until the queue is empty. A sink that awaits is given up at `until`, and not begun
+    /// without it. Returns false if this thread may not go on.
+    fn drain(&mut self, lane: &Shared<B>, until: Option<Instant>) -> bool;
 }
 
 /// Drives the worker's future on the thread that calls it.
@@ -68,8 +78,17 @@ pub(super) trait Driver: Send + 'static {
     /// Resolves at `at`, when polled within [`Driver::block_on`].
     fn timer(&self) -> impl Alarm;
 
-    /// Whether this thread may call [`Driver::block_on`].
-    fn can_block(&self) -> bool;
+    /// Whether a caller's thread may run the worker now, and when it gives up at the latest.
+    fn on_caller(&self, until: Option<Instant>) -> OnCaller;
+}
+
+/// How far a caller's thread may go with a worker that has no thread.
+#[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only sinks that await are bounded"))]
+pub(super) enum OnCaller {
+    /// As far as it takes: the sink blocks as a write does.
+    ToTheEnd,
+    Until(Instant),
+    NotHere,
 }
 
 /// A deadline that is moved as needed.
@@ -124,7 +143,7 @@ impl<B: Batch, S: Deliver<B>, D: Driver> Worker<B, S, D> {
     /// The worker's life on a thread of its own: ends when the lane is closed and empty.
     pub(super) fn run(mut self, lane: &Shared<B>) {
         ON_LANE_THREAD.set(true);
-        DELIVERING.set(true);
+        let _turn = Turn::begin(lane.id());
         let Self { sink, driver, batch } = &mut self;
         driver.block_on(async {
             let mut alarm = driver.timer();
@@ -136,16 +155,32 @@ impl<B: Batch, S: Deliver<B>, D: Driver> Worker<B, S, D> {
 }
 
 impl<B: Batch, S: Deliver<B>, D: Driver> Drain<B> for Worker<B, S, D> {
-    fn drain(&mut self, lane: &Shared<B>) {
-        if !self.driver.can_block() {
-            return;
-        }
+    fn drain(&mut self, lane: &Shared<B>, until: Option<Instant>) -> bool {
         let Self { sink, driver, batch } = self;
+        let until = match driver.on_caller(until) {
+            OnCaller::ToTheEnd => None,
+            OnCaller::Until(until) => Some(until),
+            OnCaller::NotHere => return false,
+        };
         driver.block_on(async {
-            while !lane.is_queue_empty() {
-                deliver_batch(lane, sink, batch).await;
-            }
-        });
+            let mut alarm = driver.timer();
+            let mut deliveries = pin!(async {
+                while lane.has_work() {
+                    deliver_batch(lane, sink, batch).await;
+                }
+            });
+            poll_fn(|cx| {
+                if deliveries.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(true);
+                }
+                match until {
+                    // What is under way is dropped with the future, and so counts as failed.
+                    Some(until) => alarm.poll_at(until, cx).map(|()| false),
+                    None => Poll::Pending,
+                }
+            })
+            .await
+        })
     }
 }
 
@@ -168,17 +203,25 @@ async fn woken<B: Batch>(lane: &Shared<B>, alarm: &mut impl Alarm) -> Step {
     .await
 }
 
-/// Hands one batch to the sink; whatever the sink does, the batch is settled.
+/// Hands one batch to the sink; whatever the sink does, and if this is dropped, the batch is settled.
 async fn deliver_batch<B: Batch>(lane: &Shared<B>, sink: &mut impl Deliver<B>, batch: &mut B) {
-    let lost = lane.take(batch);
-    if lost.total() > 0 {
-        let before = batch.len();
-        if catch_unwind(AssertUnwindSafe(|| sink.report_lost(&lost, batch))).is_err() {
-            health::count(Event::SinkPanicked);
-        }
-        lane.counters.recorded((batch.len() - before.min(batch.len())) as u64);
+    let (lost, counts) = lane.take(batch);
+    let InFlight { batch, .. } = &mut InFlight { lane, batch };
+    let items = batch.len();
+    if lost.total() > 0
+        && let Err(panic) = catch_unwind(AssertUnwindSafe(|| sink.report_lost(&lost, batch)))
+    {
+        health::count(Event::SinkPanicked);
+        std::mem::forget(panic);
     }
-    let delivery = Delivery::new(lane, batch.len() as u64);
+    let has_notice = batch.len() > items;
+    if !has_notice {
+        lane.told(counts);
+    }
+    if batch.is_empty() {
+        return;
+    }
+    let delivery = Delivery::new(lane, items as u64);
     let panicked = {
         // Within the async block, so that a panic while the future is made is caught as well.
         let delivered = pin!(async { sink.deliver(batch, &delivery).await });
@@ -187,10 +230,22 @@ async fn deliver_batch<B: Batch>(lane: &Shared<B>, sink: &mut impl Deliver<B>, b
     if panicked {
         health::count(Event::SinkPanicked);
         delivery.settle(Reason::SinkPanicked);
-    } else {
-        delivery.settle(Reason::SinkFailed);
     }
-    lane.settle(batch);
+    if has_notice && delivery.has_delivered() {
+        lane.told(counts);
+    }
+}
+
+/// A batch that the sink has: settled when this is dropped.
+struct InFlight<'a, B: Batch> {
+    lane: &'a Shared<B>,
+    batch: &'a mut B,
+}
+
+impl<B: Batch> Drop for InFlight<'_, B> {
+    fn drop(&mut self) {
+        self.lane.settle(self.batch);
+    }
 }
 
 /// Polls a future and returns its panic as an error.
@@ -202,7 +257,11 @@ impl<F: Future> Future for CatchUnwind<'_, F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Ok),
-            Err(_) => Poll::Ready(Err(())),
+            Err(panic) => {
+                // Not dropped: what it carries may panic in turn.
+                std::mem::forget(panic);
+                Poll::Ready(Err(()))
+            }
         }
     }
 }
@@ -253,8 +312,8 @@ impl Driver for ParkDriver {
         ParkAlarm
     }
 
-    fn can_block(&self) -> bool {
-        true
+    fn on_caller(&self, _: Option<Instant>) -> OnCaller {
+        OnCaller::ToTheEnd
     }
 }
 
@@ -295,8 +354,11 @@ impl Driver for TokioDriver {
         TokioAlarm(None)
     }
 
-    fn can_block(&self) -> bool {
-        tokio::runtime::Handle::try_current().is_err()
+    fn on_caller(&self, until: Option<Instant>) -> OnCaller {
+        match until {
+            Some(until) if tokio::runtime::Handle::try_current().is_err() => OnCaller::Until(until),
+            _ => OnCaller::NotHere,
+        }
     }
 }
 

@@ -40,9 +40,29 @@ async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let what = event.payload["do"].as_str().unwrap_or_default().to_owned();
     tracing::info!(what, "handling");
     metrics.put_metric("Handled", 1.0, obs_metrics::Unit::Count, &[]);
+    if what == "fail badly" {
+        return Err(Box::new(Hostile));
+    }
     inner(&what).await?;
     Ok(json!({ "done": what }))
 }
+
+/// An error that cannot even be looked at.
+struct Hostile;
+
+impl std::fmt::Debug for Hostile {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("Debug panics");
+    }
+}
+
+impl std::fmt::Display for Hostile {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("Display panics");
+    }
+}
+
+impl std::error::Error for Hostile {}
 
 #[obs_tracing::traced]
 async fn inner(what: &str) -> Result<(), std::num::ParseIntError> {
@@ -233,6 +253,15 @@ async fn scenario_07_all_has_left_before_the_response_and_carries_the_invocation
     let handler = second.segment("handler");
     assert_ne!(handler["trace_id"], "1-5759e988-bd862e3fe1be46a994272793");
     assert_eq!(handler["type"], Value::Null, "without a header it is a segment of its own");
+}
+
+#[tokio::test]
+async fn scenario_19_an_error_whose_debug_panics_costs_nothing_that_was_recorded() {
+    let all = observe(vec![invocation("bad", "fail badly", Some(TRACE))]).await;
+    assert!(all[0].answer.is_error);
+    assert_eq!(all[0].metric("Handled"), [&json!(1)]);
+    assert_eq!(all[0].segment("handler")["trace_id"], "1-5759e988-bd862e3fe1be46a994272793");
+    assert_eq!(all[0].line("Invocation panicked")["function_request_id"], "bad");
 }
 
 #[tokio::test]

@@ -87,8 +87,8 @@ fn scenario_12_what_was_dropped_is_counted_and_said_in_the_stream() {
     assert!(second.is_complete(), "{second}");
     let lines = capture.lines();
     let notices: Vec<_> =
-        lines.iter().filter(|line| line["message"] == "log lines were dropped").collect();
-    let said: u64 = notices.iter().map(|line| line["dropped"].as_u64().unwrap()).sum();
+        lines.iter().filter(|line| line["message"] == "log lines were lost").collect();
+    let said: u64 = notices.iter().map(|line| line["lost"].as_u64().unwrap()).sum();
     assert!(said > 0);
     assert_eq!(said, first.dropped() + second.dropped());
     assert_eq!(said + lines.len() as u64 - notices.len() as u64, 321);
@@ -97,7 +97,7 @@ fn scenario_12_what_was_dropped_is_counted_and_said_in_the_stream() {
     assert_eq!(notice["logger"], "obs_logging");
     assert_eq!(notice["service"], "orders");
     assert_eq!(notice["timestamp"], "2026-11-21T12:30:00.125Z");
-    assert_eq!(notice["reasons"][Reason::QueueFull.as_str()], notice["dropped"]);
+    assert_eq!(notice["reasons"][Reason::QueueFull.as_str()], notice["lost"]);
 }
 
 #[test]

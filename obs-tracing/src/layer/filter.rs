@@ -35,8 +35,9 @@ pub(crate) struct SpanFilter {
 }
 
 impl SpanFilter {
-    pub(crate) fn new(level: Level) -> Self {
-        Self { level: LevelFilter::from_level(level) }
+    /// `OFF` lets nothing through, no events either.
+    pub(crate) fn new(level: LevelFilter) -> Self {
+        Self { level }
     }
 
     /// Decided once for each callsite: nothing in it changes at run time.
@@ -44,7 +45,8 @@ impl SpanFilter {
         let wanted = if metadata.is_span() {
             *metadata.level() <= self.level
         } else {
-            *metadata.level() == Level::ERROR
+            self.level != LevelFilter::OFF
+                && *metadata.level() == Level::ERROR
                 && metadata.fields().iter().any(|field| field.name() == "error")
         };
         wanted && !is_left_out(metadata.target())

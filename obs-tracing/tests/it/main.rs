@@ -6,9 +6,11 @@
 mod delivery;
 mod documents;
 mod forms;
+mod hostile;
 mod isolation;
 mod lambda;
 mod layers;
+mod process;
 mod sampling;
 mod statuses;
 mod support;

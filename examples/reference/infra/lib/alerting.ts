@@ -76,7 +76,7 @@ export class Alerting extends Construct {
       ruleName: `${on.prefix}-alerts`,
       description: 'Custom alerts go to the alert processor',
       eventBus: this.bus,
-      eventPattern: { source: [ALERT_EVENT.source], detailType: [ALERT_EVENT.detailType] },
+      eventPattern: { source: [ALERT_EVENT.source], detailType: ALERT_EVENT.detailTypes },
       targets: [
         new targets.LambdaFunction(this.processor.function, {
           deadLetterQueue: this.deadLetters,

@@ -24,4 +24,8 @@ export const METRICS = {
 } as const;
 
 /** How a custom alert looks on the bus: what the SDK publishes, and so what the rule has to match. */
-export const ALERT_EVENT = { source: 'myapp.alerts', detailType: 'Business Alert' } as const;
+export const ALERT_EVENT = {
+  source: 'myapp.alerts',
+  // The second is what the SDK itself publishes where alerts were lost.
+  detailTypes: ['Business Alert', 'Alerts Lost'],
+};

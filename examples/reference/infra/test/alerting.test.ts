@@ -19,6 +19,7 @@ describe('the rule', () => {
   test('matches what the SDK publishes, and nothing else', () => {
     const published = { source: 'myapp.alerts', 'detail-type': 'Business Alert' };
     assert.ok(matches(published));
+    assert.ok(matches({ ...published, 'detail-type': 'Alerts Lost' }));
     assert.ok(!matches({ ...published, source: 'aws.s3' }));
     assert.ok(!matches({ ...published, 'detail-type': 'Scheduled Event' }));
   });

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use obs::alerts::Severity;
 
 use super::*;
 use crate::application::ports::{ObjectStore, ParameterStore, ReadError, StoredObject, Topics};
-use crate::domain::alert::{Notification, Severity};
+use crate::domain::alert::Notification;
 use crate::domain::object_event::ObjectRef;
 
 /// A configuration whose endpoint answers every request with `answer`, and never if it is empty.

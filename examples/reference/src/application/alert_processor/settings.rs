@@ -1,7 +1,8 @@
 //! The alert processor's settings.
 
+use obs::alerts::Severity;
+
 use crate::application::settings::{SettingsError, Variables};
-use crate::domain::alert::Severity;
 
 /// What the alert processor is told from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct AlertProcessorSettings {
     pub region: String,
 }
 
-/// One topic for each severity.
+/// One topic for each severity, but for info, which goes with low.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicArns {
     critical: String,
@@ -34,7 +35,7 @@ impl TopicArns {
             Severity::Critical => &self.critical,
             Severity::High => &self.high,
             Severity::Medium => &self.medium,
-            Severity::Low => &self.low,
+            Severity::Low | Severity::Info => &self.low,
         }
     }
 }
@@ -89,8 +90,8 @@ mod tests {
         assert_eq!(settings.runbook_prefix, "/obs-reference/dev/runbooks");
         assert_eq!((settings.environment.as_str(), settings.region.as_str()), ("dev", "eu-west-1"));
         for severity in Severity::ALL {
-            let expected = format!("arn:{}", severity.as_str().to_uppercase());
-            assert_eq!(settings.topics.of(severity), expected);
+            let topic = severity.max(Severity::Low).as_str().to_uppercase();
+            assert_eq!(settings.topics.of(severity), format!("arn:{topic}"));
         }
     }
 

@@ -103,7 +103,7 @@ async fn an_alert_goes_to_the_topic_of_its_severity() {
         ("high", "arn:HIGH"),
         ("warning", "arn:MEDIUM"),
         ("info", "arn:LOW"),
-        ("whatever", "arn:MEDIUM"),
+        ("whatever", "arn:HIGH"),
     ] {
         let (parameters, sent) = (Parameters::with_runbooks(), Sent::default());
         let detail = json!({ "severity": severity, "message": "m", "runbook": "data-quality" });

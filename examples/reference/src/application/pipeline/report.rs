@@ -7,7 +7,7 @@ use obs::prelude::*;
 
 use super::failure::FileFailure;
 use super::settings::PipelineSettings;
-use crate::domain::alert::Severity as Level;
+use crate::domain::alert::severity;
 use crate::domain::dataset::Summary;
 use crate::domain::object_event::ObjectRef;
 
@@ -125,7 +125,7 @@ impl<'s> Reporter<'s> {
 fn quality_alert(settings: &PipelineSettings, file: &Finished<'_>) -> Option<Alert> {
     let score = file.summary.quality.score?;
     let threshold = settings.quality_threshold;
-    let severity = sdk_severity(Level::of_quality(score, threshold)?);
+    let severity = severity::of_quality(score, threshold)?;
     // Rounded down, so that what is below the threshold never reads as if it met it.
     let shown = (score * 100.0).floor() / 100.0;
     let message = format!("Data quality of pipeline {} is below its threshold", settings.pipeline);
@@ -171,15 +171,6 @@ fn about(alert: Alert, settings: &PipelineSettings, object: Option<&ObjectRef>) 
         alert = alert.attribute("log_group", log_group.as_str());
     }
     alert
-}
-
-const fn sdk_severity(level: Level) -> Severity {
-    match level {
-        Level::Critical => Severity::Critical,
-        Level::High => Severity::High,
-        Level::Medium => Severity::Medium,
-        Level::Low => Severity::Low,
-    }
 }
 
 fn millis(elapsed: Duration) -> f64 {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use obs::alerts::{AlertEvent, Severity};
+use obs::core::ids::TraceId;
 use serde_json::{Map, Value};
 
-use super::severity::Severity;
 use crate::domain::calendar::parse_rfc3339_millis;
 use crate::domain::hash;
 use crate::domain::object_event::json_type;
@@ -15,12 +16,18 @@ pub const MAX_MESSAGE_BYTES: usize = 8 * 1_024;
 /// The most bytes of any other text that are kept.
 const MAX_TEXT_BYTES: usize = 512;
 
+/// The most bytes of a link that are kept. It is no link any more when it is cut, so it has room.
+const MAX_LINK_BYTES: usize = 2 * 1_024;
+
 /// An alert, read from an event; everything in it is bounded but the attributes.
+///
+/// The detail is read by [`AlertEvent`]. What is added here is what the event around it says, the
+/// bounds, and a note for whatever was amiss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IncomingAlert {
     /// Names the alert, the same each time that it is delivered.
     pub event_id: String,
-    /// How urgent it is.
+    /// How urgent it is; never [`Severity::Info`], which has no topic of its own and counts as low.
     pub severity: Severity,
     /// What it says.
     pub message: String,
@@ -76,8 +83,9 @@ impl IncomingAlert {
     /// Reads an EventBridge event: what the SDK publishes, or any detail with a message.
     ///
     /// Nothing but an event without a detail is refused. A severity that is missing or unknown
-    /// counts as medium, members of the detail that are not known go to the attributes, and a
-    /// detail that is not an object is the message; each leaves a note.
+    /// counts as high, as for every reader of [`AlertEvent`]; members of the detail that are not
+    /// known go to the attributes; and a detail that is not an object is the message. A severity
+    /// or a message that is amiss, and a detail that is no object, leave a note.
     ///
     /// # Errors
     ///
@@ -91,54 +99,40 @@ impl IncomingAlert {
             Some(detail) => detail,
         };
         let mut notes = Vec::new();
-        let mut members = match detail {
-            Value::Object(members) => members.clone(),
-            other => {
-                notes.push(format!("the event's detail is {}, not an object", json_type(other)));
-                Map::from_iter([("message".to_owned(), other.clone())])
-            }
+        let alert = read_detail(detail, &mut notes)?;
+        let of_event = |name: &str| envelope.get(name).and_then(Value::as_str).and_then(text);
+        // A sender that knows only messages and attributes may give these as attributes.
+        let given = |name: &str, limit| {
+            let mut places = [&alert.extra, &alert.attributes].into_iter();
+            places.find_map(|members| bounded(members.get(name)?.as_str()?, limit))
         };
-        let of_event = |name: &str| {
-            envelope
-                .get(name)
-                .and_then(Value::as_str)
-                .and_then(|text| bounded(text, MAX_TEXT_BYTES))
-        };
-        let mut take = |name: &str| take_text(&mut members, name);
-        let event_id = take("id")
-            .or_else(|| of_event("id"))
-            // Without a name a duplicate can only be told by what it says.
-            .unwrap_or_else(|| hash::hex(detail.to_string().as_bytes()));
-        let (trace_id, xray_trace_id) = (take("trace_id"), take("xray_trace_id"));
-        let mut alert = Self {
-            event_id,
-            severity: Severity::FALLBACK,
-            message: String::new(),
+        Ok(Self {
+            event_id: own(&alert.id)
+                .or_else(|| of_event("id"))
+                // Without a name a duplicate can only be told by what it says.
+                .unwrap_or_else(|| hash::hex(detail.to_string().as_bytes())),
+            severity: severity(&alert, &mut notes),
+            message: message(&alert.message, &mut notes),
             source: of_event("source"),
             detail_type: of_event("detail-type"),
             region: of_event("region"),
-            service: take("service"),
-            environment: take("environment"),
-            time: take("timestamp")
+            service: own(&alert.service),
+            environment: own(&alert.environment),
+            time: own(&alert.timestamp)
                 .filter(|time| parse_rfc3339_millis(time).is_some())
                 .or_else(|| of_event("time")),
-            fingerprint: take("fingerprint"),
-            request_id: take("request_id"),
-            correlation_id: take("correlation_id"),
-            trace_id: xray_trace_id.or_else(|| trace_id.map(|id| xray_form(&id).unwrap_or(id))),
-            log_group: take("log_group"),
-            runbook: take_link(&mut members, "runbook"),
-            dashboard: take_link(&mut members, "dashboard"),
-            owner: take_text(&mut members, "owner"),
-            metric: None,
-            attributes: Map::new(),
+            fingerprint: own(&alert.fingerprint),
+            request_id: own(&alert.request_id),
+            correlation_id: own(&alert.correlation_id),
+            trace_id: own(&alert.xray_trace_id).or_else(|| own(&alert.trace_id).map(xray_form)),
+            log_group: given("log_group", MAX_TEXT_BYTES),
+            runbook: link(&alert.runbook).or_else(|| given("runbook", MAX_LINK_BYTES)),
+            dashboard: link(&alert.dashboard),
+            owner: own(&alert.owner),
+            metric: metric(&alert, detail),
+            attributes: attributes(alert, &mut notes),
             notes,
-        };
-        alert.read_severity(members.remove("severity"));
-        alert.read_message(members.remove("message"));
-        alert.read_metric(&mut members);
-        alert.read_attributes(members);
-        Ok(alert)
+        })
     }
 
     /// Milliseconds from when the alert was raised to `now`, 0 where the clocks disagree; nothing
@@ -148,97 +142,77 @@ impl IncomingAlert {
         let raised = parse_rfc3339_millis(self.time.as_deref()?)?;
         Some(u64::try_from(now.saturating_sub(raised)).unwrap_or(0))
     }
-
-    fn read_severity(&mut self, severity: Option<Value>) {
-        let word = match severity {
-            None | Some(Value::Null) => {
-                self.notes.push(format!(
-                    "the alert has no severity and counts as {}",
-                    Severity::FALLBACK
-                ));
-                return;
-            }
-            Some(Value::String(word)) => word,
-            Some(other) => other.to_string(),
-        };
-        match Severity::parse(&word) {
-            Some(severity) => self.severity = severity,
-            None => {
-                let shown: String = word.chars().take(40).collect();
-                self.notes.push(format!(
-                    "the severity {shown:?} is not known and counts as {}",
-                    Severity::FALLBACK
-                ));
-            }
-        }
-    }
-
-    fn read_message(&mut self, message: Option<Value>) {
-        let message = match message {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(message)) => message,
-            Some(other) => other.to_string(),
-        };
-        if message.len() > MAX_MESSAGE_BYTES {
-            self.notes.push(format!("the message was cut, it has {} bytes", message.len()));
-        }
-        self.message = bounded(&message, MAX_MESSAGE_BYTES).unwrap_or_else(|| {
-            self.notes.push("the alert has no message".to_owned());
-            "(no message)".to_owned()
-        });
-    }
-
-    fn read_metric(&mut self, members: &mut Map<String, Value>) {
-        let metric = members.get("metric");
-        let name = metric.and_then(|metric| metric.get("name")).and_then(Value::as_str);
-        if let Some(name) = name.and_then(|name| bounded(name, MAX_TEXT_BYTES)) {
-            let value = metric.and_then(|metric| metric.get("value")).filter(|v| v.is_number());
-            self.metric = Some(serde_json::json!({ "name": name, "value": value }));
-            members.remove("metric");
-        }
-    }
-
-    fn read_attributes(&mut self, mut members: Map<String, Value>) {
-        if let Some(Value::Object(attributes)) = members.get_mut("attributes") {
-            self.attributes = std::mem::take(attributes);
-            members.remove("attributes");
-        }
-        members.remove("version");
-        members.remove("span_id");
-        // The SDK's own mark for what it had to cut on the way.
-        if let Some(truncated) = members.remove("truncated") {
-            let fields = bounded(&truncated.to_string(), MAX_TEXT_BYTES).unwrap_or_default();
-            self.notes.push(format!("cut by the sender: {fields}"));
-        }
-        for (name, value) in members {
-            self.attributes.entry(name).or_insert(value);
-        }
-        // A sender that knows only messages and attributes may give these as attributes.
-        let given = |name: &str| {
-            self.attributes
-                .get(name)
-                .and_then(Value::as_str)
-                .and_then(|t| bounded(t, MAX_TEXT_BYTES))
-        };
-        self.log_group = self.log_group.take().or_else(|| given("log_group"));
-        self.runbook = self.runbook.take().or_else(|| given("runbook"));
-    }
 }
 
-fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
-    take_up_to(members, name, MAX_TEXT_BYTES)
+/// The detail as an alert, whatever it is: what has no message is not refused but gets an empty one.
+fn read_detail(detail: &Value, notes: &mut Vec<String>) -> Result<AlertEvent, MalformedAlert> {
+    let mut members = match detail {
+        Value::Object(members) => members.clone(),
+        other => {
+            notes.push(format!("the event's detail is {}, not an object", json_type(other)));
+            Map::from_iter([("message".to_owned(), other.clone())])
+        }
+    };
+    if members.get("message").is_none_or(Value::is_null) {
+        members.insert("message".to_owned(), "".into());
+    }
+    serde_json::from_value(Value::Object(members)).map_err(|e| MalformedAlert(e.to_string()))
 }
 
-/// A link is no link any more when it is cut, so it has more room.
-fn take_link(members: &mut Map<String, Value>, name: &str) -> Option<String> {
-    take_up_to(members, name, 2_048)
+/// There are four topics: what is only for the record goes where there is time to look.
+fn severity(alert: &AlertEvent, notes: &mut Vec<String>) -> Severity {
+    let counts_as = alert.severity;
+    match alert.unknown_severity.as_deref().map(str::trim) {
+        None => {}
+        Some("") => notes.push(format!("the alert has no severity and counts as {counts_as}")),
+        Some(word) => {
+            let shown: String = word.chars().take(40).collect();
+            notes.push(format!("the severity {shown:?} is not known and counts as {counts_as}"));
+        }
+    }
+    counts_as.max(Severity::Low)
 }
 
-/// Takes a text out of the members; a value of another type stays there and becomes an attribute.
-fn take_up_to(members: &mut Map<String, Value>, name: &str, limit: usize) -> Option<String> {
-    let text = bounded(members.get(name)?.as_str()?, limit);
-    members.remove(name);
-    text
+fn message(message: &str, notes: &mut Vec<String>) -> String {
+    if message.len() > MAX_MESSAGE_BYTES {
+        notes.push(format!("the message was cut, it has {} bytes", message.len()));
+    }
+    bounded(message, MAX_MESSAGE_BYTES).unwrap_or_else(|| {
+        notes.push("the alert has no message".to_owned());
+        "(no message)".to_owned()
+    })
+}
+
+/// The metric, with the number as the sender wrote it: 12 does not become 12.0.
+fn metric(alert: &AlertEvent, detail: &Value) -> Option<Value> {
+    let name = text(&alert.metric.as_ref()?.name).unwrap_or_default();
+    Some(serde_json::json!({ "name": name, "value": detail.pointer("/metric/value") }))
+}
+
+/// The attributes, and whatever else the detail holds where no attribute has its name.
+fn attributes(alert: AlertEvent, notes: &mut Vec<String>) -> Map<String, Value> {
+    // The SDK's own mark for what it had to cut on the way.
+    if !alert.truncated.is_empty() {
+        let fields = Value::from(alert.truncated).to_string();
+        notes.push(format!("cut by the sender: {}", text(&fields).unwrap_or_default()));
+    }
+    let mut attributes = alert.attributes;
+    for (name, value) in alert.extra {
+        attributes.entry(name).or_insert(value);
+    }
+    attributes
+}
+
+fn own(field: &Option<String>) -> Option<String> {
+    field.as_deref().and_then(text)
+}
+
+fn link(field: &Option<String>) -> Option<String> {
+    bounded(field.as_deref()?, MAX_LINK_BYTES)
+}
+
+fn text(text: &str) -> Option<String> {
+    bounded(text, MAX_TEXT_BYTES)
 }
 
 /// The text without white space around it and of at most `limit` bytes; nothing when it is blank.
@@ -254,10 +228,9 @@ fn bounded(text: &str, limit: usize) -> Option<String> {
     }
 }
 
-/// `1-` 8 hex `-` 24 hex, from 32 hex digits.
-fn xray_form(trace_id: &str) -> Option<String> {
-    let valid = trace_id.len() == 32 && trace_id.bytes().all(|b| b.is_ascii_hexdigit());
-    valid.then(|| format!("1-{}-{}", &trace_id[..8], &trace_id[8..]))
+/// The id in X-Ray's form; as it is where it is not one.
+fn xray_form(trace_id: String) -> String {
+    TraceId::from_hex(&trace_id).map_or(trace_id, |id| id.xray().to_string())
 }
 
 #[cfg(test)]

@@ -18,4 +18,3 @@ pub mod severity;
 pub use incoming::IncomingAlert;
 pub use notification::{Notification, notify};
 pub use runbook::{Runbook, RunbookRef};
-pub use severity::Severity;

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
+use obs::alerts::Severity;
 use serde_json::{Map, Value};
 
 use super::console;
 use super::incoming::IncomingAlert;
 use super::runbook::{Runbook, is_link};
-use super::severity::Severity;
 
 /// SNS: a subject has fewer than 100 characters (Publish).
 pub const MAX_SUBJECT: usize = 99;

@@ -84,18 +84,60 @@ fn what_the_sdk_publishes_is_read_in_full() {
 }
 
 #[test]
-fn an_unknown_severity_is_medium_and_noted() {
+fn an_unknown_severity_is_high_and_noted() {
     for (severity, note) in [
-        (json!("urgent"), "the severity \"urgent\" is not known and counts as medium"),
-        (json!(1), "the severity \"1\" is not known and counts as medium"),
-        (json!(""), "the severity \"\" is not known and counts as medium"),
-        (json!(null), "the alert has no severity and counts as medium"),
+        (json!("urgent"), "the severity \"urgent\" is not known and counts as high"),
+        (json!(1), "the severity \"1\" is not known and counts as high"),
+        (json!(" "), "the alert has no severity and counts as high"),
+        (json!(null), "the alert has no severity and counts as high"),
     ] {
         let alert = read(&json!({ "severity": severity, "message": "m" }));
-        assert_eq!((alert.severity, alert.notes), (Severity::Medium, vec![note.to_owned()]));
+        assert_eq!((alert.severity, alert.notes), (Severity::High, vec![note.to_owned()]));
     }
     let alert = read(&json!({ "message": "m" }));
-    assert_eq!(alert.severity, Severity::Medium);
+    assert_eq!(alert.severity, Severity::High);
+}
+
+// There are four topics, and messages name the one that they are on.
+#[test]
+fn what_is_for_the_record_counts_as_low() {
+    for word in ["info", "Informational", "low"] {
+        let alert = read(&json!({ "severity": word, "message": "m" }));
+        assert_eq!((alert.severity, alert.notes), (Severity::Low, Vec::new()), "{word}");
+    }
+}
+
+#[test]
+fn a_metric_keeps_its_number_as_it_was_written() {
+    for (metric, expected) in [
+        (json!({ "name": "Rows", "value": 12 }), json!({ "name": "Rows", "value": 12 })),
+        (json!({ "name": "Rows", "value": 12.5 }), json!({ "name": "Rows", "value": 12.5 })),
+        (json!({ "name": "Rows" }), json!({ "name": "Rows", "value": null })),
+    ] {
+        let alert = read(&json!({ "message": "m", "metric": metric }));
+        assert_eq!(alert.metric, Some(expected));
+        assert!(alert.attributes.is_empty(), "{alert:?}");
+    }
+    // A metric of another form is not ours, and is kept whole.
+    let metric = json!({ "name": "Rows", "value": 12, "unit": "Count" });
+    let alert = read(&json!({ "message": "m", "metric": metric }));
+    assert_eq!((alert.metric, &alert.attributes["metric"]), (None, &metric));
+}
+
+#[test]
+fn a_log_group_and_a_runbook_may_be_given_anywhere() {
+    for detail in [
+        json!({ "message": "m", "log_group": "/own", "runbook": "own" }),
+        json!({ "message": "m", "attributes": { "log_group": "/own", "runbook": "own" } }),
+        json!({
+            "message": "m", "log_group": "/own", "runbook": "own",
+            "attributes": { "log_group": "/other", "runbook": "other" },
+        }),
+    ] {
+        let alert = read(&detail);
+        assert_eq!(alert.log_group.as_deref(), Some("/own"), "{detail}");
+        assert_eq!(alert.runbook.as_deref(), Some("own"), "{detail}");
+    }
 }
 
 // Scenario 46.
@@ -119,7 +161,7 @@ fn an_odd_alert_is_never_lost() {
     assert_eq!(alert.service, None);
     assert_eq!(
         Value::Object(alert.attributes),
-        json!({ "service": 7, "metric": "m", "attributes": [1], "id": null })
+        json!({ "service": 7, "metric": "m", "attributes": [1] })
     );
 }
 

@@ -1,26 +1,35 @@
-//! Runs what belongs to the application (a `Debug`, a `Display`) so that its panic costs one value
-//! and not the line.
+//! Runs what belongs to the application (a `Debug`, a `Display`, a `Serialize`) so that its panic
+//! costs one value, and neither the record that the value belongs to nor the caller.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use obs_core::health::{self, Event};
+use crate::health::{self, Event};
 
 /// What stands in the place of a value whose formatting panicked.
-pub(crate) const PANICKED: &str = "[panicked while formatting]";
+pub const PANICKED: &str = "[panicked while formatting]";
 
 thread_local! {
     static FORMATTING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether this thread is inside [`caught`].
-pub(crate) fn is_formatting() -> bool {
+pub fn is_formatting() -> bool {
     FORMATTING.get()
 }
 
-/// Runs `format`; `None`, and counted, where it panicked.
-pub(crate) fn caught<R>(format: impl FnOnce() -> R) -> Option<R> {
+/// Runs `format`; `None`, and counted as [`Event::FieldPanicked`], where it panicked.
+///
+/// With `panic = "abort"` nothing is caught.
+///
+/// ```
+/// use obs_core::guard;
+///
+/// assert_eq!(guard::caught(|| format!("{:?}", 1)).as_deref(), Some("1"));
+/// assert_eq!(guard::caught(|| -> String { panic!("in a value") }), None);
+/// ```
+pub fn caught<R>(format: impl FnOnce() -> R) -> Option<R> {
     let outer = FORMATTING.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(format));
     FORMATTING.set(outer);
@@ -40,13 +49,14 @@ pub(crate) fn caught<R>(format: impl FnOnce() -> R) -> Option<R> {
 
 /// Keeps the panic hook silent for the panics that [`caught`] swallows.
 ///
-/// The hook runs before a panic can be caught, so the only way is to wrap it: the hook that is
+/// Called when a logger or a tracer is built; only the first call of the process does anything. The
+/// hook runs before a panic can be caught, so the only way is to wrap it: the hook that is
 /// there stays and gets every other panic. One that is set later replaces the wrapper, and then
 /// sees the swallowed ones too.
-pub(crate) fn silence_hook() {
+pub fn silence_hook() {
     static WRAPPED: Once = Once::new();
     if std::thread::panicking() {
-        // A panicking thread may not touch the hook; the next logger will.
+        // A panicking thread may not touch the hook; the next call will.
         return;
     }
     WRAPPED.call_once(|| {
