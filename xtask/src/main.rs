@@ -16,6 +16,7 @@ mod artifacts;
 mod cli;
 mod credentials;
 mod demo;
+mod dependencies;
 mod deploy;
 mod failure;
 mod glibc;

@@ -150,7 +150,9 @@ impl Runner {
         command
             .args(["-I", "-B"])
             .arg(self.workspace.supervisor())
-            .arg("--")
+            // Longer than the grace of the backend's own supervisor, which this one may have below
+            // it: that one has to clean up first.
+            .args(["--grace", "10", "--"])
             .arg(&tool.program)
             .args(&tool.arguments)
             .stdin(Stdio::piped())

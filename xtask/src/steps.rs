@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use crate::artifacts::{self, Artifacts};
 use crate::cli::{Environment, Test};
 use crate::demo::host_arch;
+use crate::dependencies::PROMISES;
 use crate::failure::{Failure, Result};
 use crate::node::{self, Node};
 use crate::process::{Runner, Tool};
@@ -27,6 +28,8 @@ pub(crate) enum Name {
     Format,
     /// cargo clippy, warnings are errors
     Clippy,
+    /// What the library crates pull in by default
+    Dependencies,
     /// Unit and integration tests, and each benchmark once
     Tests,
     /// The code in the documentation
@@ -115,7 +118,11 @@ pub(crate) fn run(runner: &mut Runner, options: &Test) -> Result<()> {
         return Err(stopped);
     }
     say(&table(&records));
-    verdict(&records, began.elapsed()).map(|sentence| say(&sentence)).map_err(Failure::new)
+    say(&verdict(&records, began.elapsed()).map_err(Failure::new)?);
+    if prepared.tests > 0 {
+        say(&format!("{} passed, 0 failed", prepared.tests));
+    }
+    Ok(())
 }
 
 fn wanted(name: Name, options: &Test) -> bool {
@@ -170,6 +177,8 @@ struct Prepared {
     node: Option<Node>,
     interpreter: Option<PathBuf>,
     artifacts: Option<Artifacts>,
+    /// How many tests have passed.
+    tests: u64,
 }
 
 impl Prepared {
@@ -188,7 +197,8 @@ impl Prepared {
                     "warnings",
                 ]),
             ),
-            Name::Tests => simple(
+            Name::Dependencies => dependencies(runner),
+            Name::Tests => self.tested(
                 runner,
                 name,
                 &workspace_cargo(runner, &["test"]).args(EVERYTHING).args([
@@ -199,7 +209,7 @@ impl Prepared {
                     "--no-fail-fast",
                 ]),
             ),
-            Name::Doctests => simple(
+            Name::Doctests => self.tested(
                 runner,
                 name,
                 &workspace_cargo(runner, &["test"])
@@ -229,7 +239,8 @@ impl Prepared {
         let node = self.node(runner)?;
         for script in ["typecheck", "test"] {
             runner.progress.begin(&format!("infra {script}"));
-            runner.run(&node.script(runner, script), &format!("infra-{script}"))?;
+            let log = runner.run(&node.script(runner, script), &format!("infra-{script}"))?;
+            self.tests += passed_tests(&log);
             runner.progress.end("");
         }
         Ok(Ending::Passed)
@@ -273,10 +284,21 @@ impl Prepared {
         match passed_tests(&log) {
             0 => Err(Failure::new("the end-to-end test ran no case")),
             count => {
+                self.tests += count;
                 runner.progress.end(&format!("{count} cases passed"));
                 Ok(Ending::Passed)
             }
         }
+    }
+
+    fn tested(&mut self, runner: &mut Runner, name: Name, tool: &Tool) -> Result<Ending> {
+        let name = name.text();
+        runner.progress.begin(&name);
+        let log = runner.run(tool, &format!("test-{name}"))?;
+        let count = passed_tests(&log);
+        self.tests += count;
+        runner.progress.end(&format!("{count} passed"));
+        Ok(Ending::Passed)
     }
 
     fn node(&mut self, runner: &mut Runner) -> Result<Node> {
@@ -315,11 +337,31 @@ fn simple(runner: &mut Runner, name: Name, tool: &Tool) -> Result<Ending> {
     Ok(Ending::Passed)
 }
 
-/// How many tests cargo's own summaries in a log count as passed.
+/// How many tests the summaries of cargo's and node's runners in a log count as passed.
 fn passed_tests(log: &Path) -> u64 {
     let text = fs::read_to_string(log).unwrap_or_default();
-    let summaries = text.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
-    summaries.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum()
+    let counts = text.lines().filter_map(|line| {
+        let cargo = line.strip_prefix("test result: ok. ").and_then(|rest| rest.split(' ').next());
+        cargo.or_else(|| line.strip_prefix("# pass "))?.trim().parse::<u64>().ok()
+    });
+    counts.sum()
+}
+
+fn dependencies(runner: &mut Runner) -> Result<Ending> {
+    runner.progress.begin("dependencies");
+    let mut counted = Vec::new();
+    for promise in &PROMISES {
+        let tool = workspace_cargo(
+            runner,
+            &["tree", "--package", promise.package, "--edges", "normal", "--prefix", "none"],
+        );
+        let log = runner.run(&tool, &format!("dependencies-{}", promise.package))?;
+        let tree = std::fs::read_to_string(&log)
+            .map_err(|error| Failure::io("read cargo's tree", &error))?;
+        counted.push(format!("{} {}", promise.package, promise.check(&tree)?));
+    }
+    runner.progress.end(&counted.join(", "));
+    Ok(Ending::Passed)
 }
 
 fn deny(runner: &mut Runner) -> Result<Ending> {
@@ -371,7 +413,7 @@ mod tests {
             record(Name::Deny, Ending::Skipped("cargo-deny is not installed".into())),
         ];
         let sentence = verdict(&records, Duration::from_secs(3)).unwrap();
-        assert_eq!(sentence, "\n1 of 10 steps passed in 3.0 s; skipped: deny; not asked for: 8.");
+        assert_eq!(sentence, "\n1 of 11 steps passed in 3.0 s; skipped: deny; not asked for: 9.");
         assert!(table(&records).contains("cargo-deny is not installed"));
     }
 
@@ -380,9 +422,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let text = "running 3 tests\ntest result: ok. 3 passed; 0 failed; 1 ignored\n\
-                    test result: ok. 12 passed; 0 failed\ntest result: FAILED. 9 passed; 1 failed\n";
+                    test result: ok. 12 passed; 0 failed\ntest result: FAILED. 9 passed; 1 failed\n\
+                    # pass 62\n# fail 0\n";
         std::fs::write(&log, text).unwrap();
-        assert_eq!(passed_tests(&log), 15);
+        assert_eq!(passed_tests(&log), 77);
         assert_eq!(passed_tests(&folder.path().join("none")), 0);
     }
 
