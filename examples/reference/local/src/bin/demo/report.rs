@@ -67,7 +67,7 @@ impl Report<'_> {
             ("processed", "/records/processed", ""),
             ("rejected", "/records/rejected", ""),
             ("quality score", "/quality/score", " %"),
-            ("revenue", "/revenue/sum", " dollars"),
+            ("revenue", "/revenue/sum", ""),
         ] {
             if let Some(figure) = figure(pointer) {
                 lines.pair(name, &format!("{figure}{unit}"));

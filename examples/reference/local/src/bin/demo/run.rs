@@ -40,7 +40,7 @@ pub(crate) async fn run(input: &Path, keep: bool) -> Result<Vec<String>> {
         steps.end(&format!("{} after the upload", figures::duration(sent.elapsed())));
         Some(alert)
     } else {
-        steps.end("none: the quality is good enough");
+        steps.end("none to come");
         None
     };
 
