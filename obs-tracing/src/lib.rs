@@ -3,24 +3,24 @@
 mod current;
 mod error;
 mod failure;
-mod helper;
 mod layer;
 pub mod propagation;
 mod record;
 mod sampler;
 mod traced;
 mod tracer;
+mod tracing_helper;
 mod value;
 mod xray;
 
 pub use current::{annotate, current_trace_id, metadata};
 pub use error::Error;
-pub use helper::TracingHelper;
 pub use obs_core::Redactor;
 pub use obs_core::lane::FlushReport;
 pub use obs_tracing_macros::traced;
 pub use sampler::Sampler;
 pub use tracer::{XRay, XRayBuilder, XRayTracer};
+pub use tracing_helper::TracingHelper;
 pub use value::Value;
 
 /// What the macros expand to. Not part of the interface: it changes without notice.

@@ -71,6 +71,7 @@ fn prepare_and_drive(
         .env("OBS_LOCAL_ASSEMBLY", &assembly.folder)
         .env("OBS_LOCAL_WORK", workspace.logs().join("demo"))
         .env("OBS_STEP_LINES", "1")
+        .with_backend()
         .arg(input.unwrap_or_else(|| node.movies()));
     if options.keep {
         driver = driver.arg("--keep");

@@ -39,6 +39,8 @@ pub(crate) struct Tool {
     arguments: Vec<OsString>,
     folder: PathBuf,
     variables: Vec<(OsString, OsString)>,
+    /// Seconds between being asked to end and being killed.
+    grace: &'static str,
 }
 
 impl Tool {
@@ -48,6 +50,8 @@ impl Tool {
             arguments: Vec::new(),
             folder: folder.into(),
             variables: Vec::new(),
+            // npm does not end when it is asked to; nobody wants to wait for it.
+            grace: "2",
         }
     }
 
@@ -62,6 +66,12 @@ impl Tool {
 
     pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.variables.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// It may have the backend's own supervisor below it, which has to clean up first.
+    pub(crate) fn with_backend(mut self) -> Self {
+        self.grace = "10";
         self
     }
 }
@@ -150,9 +160,7 @@ impl Runner {
         command
             .args(["-I", "-B"])
             .arg(self.workspace.supervisor())
-            // Longer than the grace of the backend's own supervisor, which this one may have below
-            // it: that one has to clean up first.
-            .args(["--grace", "10", "--"])
+            .args(["--grace", tool.grace, "--"])
             .arg(&tool.program)
             .args(&tool.arguments)
             .stdin(Stdio::piped())

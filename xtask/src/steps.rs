@@ -278,7 +278,8 @@ impl Prepared {
             .env("OBS_LOCAL_PYTHON", &interpreter)
             .env("OBS_LOCAL_ASSEMBLY", &assembly.folder)
             .env("OBS_LOCAL_WORK", work)
-            .env("OBS_LOCAL_MOVIES", node.movies());
+            .env("OBS_LOCAL_MOVIES", node.movies())
+            .with_backend();
         let log = runner.run(&tool, "end-to-end")?;
         // A filter that matches nothing passes too.
         match passed_tests(&log) {

@@ -72,3 +72,25 @@ fn nothing_is_left_after_ctrl_c_or_a_request_to_end() {
     check(|supervisor| signal("INT", supervisor));
     check(|supervisor| signal("TERM", supervisor));
 }
+
+#[test]
+fn the_commands_own_code_is_passed_on() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/supervise.py");
+    let code = |command: &[&str]| {
+        let mut supervisor = Command::new("python3");
+        supervisor.args(["-I", "-B"]).arg(&script).arg("--").args(command);
+        let mut supervisor =
+            supervisor.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        // Not `wait`, which closes the pipe first.
+        let mut ended = None;
+        wait_until("the command's end", || {
+            ended = supervisor.try_wait().unwrap();
+            ended.is_some()
+        });
+        ended.unwrap().code()
+    };
+    assert_eq!(code(&["sh", "-c", "exit 7"]), Some(7));
+    assert_eq!(code(&["sh", "-c", "exit 0"]), Some(0));
+    assert_eq!(code(&["sh", "-c", "kill -KILL $$"]), Some(128 + 9));
+    assert_eq!(code(&["/nowhere/at-all"]), Some(127));
+}
