@@ -340,7 +340,6 @@ fn an_item_that_never_fits_is_refused_at_once() {
 }
 
 #[test]
-#[test]
 fn scenario_12_losses_are_told_when_a_sink_that_failed_works_again_or_the_lane_ends() {
     /// Fails while the world is blocked.
     struct Fails(Recorder);
