@@ -11,10 +11,22 @@ pub struct Error(Kind);
 #[derive(Debug)]
 enum Kind {
     UnknownUnit(String),
-    Namespace { given: String, by: String, fault: String },
-    Dimension { name: String, fault: String },
+    Namespace {
+        given: String,
+        by: String,
+        fault: String,
+    },
+    Dimension {
+        name: String,
+        fault: String,
+    },
     TooManyDimensions(usize),
     DocumentBytes(usize),
+    #[expect(dead_code, reason = "for sinks that need something")]
+    Sink {
+        what: String,
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
 }
 
 impl Error {
@@ -41,6 +53,12 @@ impl Error {
     /// The document size is out of its bounds.
     pub fn is_document_bytes(&self) -> bool {
         matches!(self.0, Kind::DocumentBytes(_))
+    }
+
+    /// A sink could not be started: an address that is none, a file that cannot be opened, a runtime
+    /// that the system refuses.
+    pub fn is_sink(&self) -> bool {
+        matches!(self.0, Kind::Sink { .. })
     }
 
     pub(crate) fn unknown_unit(text: &str) -> Self {
@@ -89,6 +107,7 @@ impl fmt::Display for Error {
                 "{given} default dimensions; CloudWatch takes {DIMENSIONS_PER_SET}, and each metric \
                  may want some of its own"
             ),
+            Kind::Sink { what, .. } => f.write_str(what),
             Kind::DocumentBytes(given) => write!(
                 f,
                 "a document size of {given} bytes; choose {MIN_DOCUMENT_BYTES} to {EVENT_BYTES}"
@@ -97,4 +116,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Kind::Sink { source: Some(source), .. } => Some(source.as_ref()),
+            _ => None,
+        }
+    }
+}

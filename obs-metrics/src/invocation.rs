@@ -70,8 +70,7 @@ impl Drop for InvocationTable {
     /// What was recorded after the invocation's last flush leaves when its context does.
     fn drop(&mut self) {
         if let Some(collector) = self.collector.upgrade() {
-            let snapshot = lock(&self.table).take();
-            collector.emit(&snapshot, &self.ids);
+            collector.emit_table(&self.table, &self.ids);
         }
     }
 }

@@ -4,6 +4,7 @@ mod business;
 #[cfg(test)]
 mod capture;
 mod collector;
+mod datum;
 mod dimensions;
 mod distribution;
 pub mod emf;
@@ -19,6 +20,7 @@ mod property;
 mod series;
 mod sink;
 mod stats;
+mod typed;
 mod unit;
 
 pub use business::BusinessMetricsTracker;
@@ -31,4 +33,11 @@ pub use obs_core::redact::Redactor;
 pub use property::PropertyValue;
 pub use sink::Sink;
 pub use stats::Stats;
+pub use typed::{DimensionValue, MetricEvent, MetricValue, PropertySource, Values};
 pub use unit::{Resolution, Unit};
+
+/// What `#[derive(MetricEvent)]` expands to. Nothing here is stable.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::typed::{Field, Fields, Shape};
+}

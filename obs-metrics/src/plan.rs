@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 
 use crate::dimensions::DimensionSet;
-use crate::distribution::Distribution;
+use crate::distribution::Counted;
 use crate::encode::MetricRef;
-use crate::limits::METRICS_PER_DOCUMENT;
+use crate::limits::{METRICS_PER_DOCUMENT, VALUES_PER_METRIC};
 use crate::unit::{Resolution, Unit};
 
 /// How many of the last documents an item is tried with, before it begins a new one. More would
@@ -23,7 +23,7 @@ pub(crate) struct Series<'a> {
     pub(crate) unit: Unit,
     pub(crate) resolution: Resolution,
     pub(crate) dimensions: &'a DimensionSet,
-    pub(crate) values: &'a Distribution,
+    pub(crate) values: &'a [Counted],
 }
 
 /// One metric for one document, with at most 100 values, and its dimensions.
@@ -55,7 +55,7 @@ enum Key<'a> {
 pub(crate) fn items<'a>(series: impl IntoIterator<Item = Series<'a>>) -> Vec<Item<'a>> {
     let mut rounds = Vec::new();
     for Series { name, unit, resolution, dimensions, values } in series {
-        for (round, values) in values.chunks().enumerate() {
+        for (round, values) in values.chunks(VALUES_PER_METRIC).enumerate() {
             rounds.push((
                 round,
                 Item { metric: MetricRef { name, unit, resolution, values }, dimensions },
@@ -239,12 +239,8 @@ mod tests {
     #[test]
     fn scenario_24_further_values_come_in_further_rounds() {
         let none = set(&[]);
-        let mut many = Distribution::default();
-        (0..201).for_each(|n| {
-            many.record(f64::from(n));
-        });
-        let mut few = Distribution::default();
-        few.record(1.0);
+        let many: Vec<Counted> = (0..201).map(|n| (f64::from(n), 1)).collect();
+        let few = [(1.0, 1)];
         let series = |name, values| {
             let (unit, resolution) = (Unit::Count, Resolution::Standard);
             Series { name, unit, resolution, dimensions: &none, values }

@@ -8,11 +8,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use crate::datum::{Datum, Kind, SeriesKey};
 use crate::dimensions::DimensionSet;
 use crate::distribution::Distribution;
 use crate::names;
 use crate::stats::Counters;
-use crate::unit::Unit;
+use crate::unit::{Resolution, Unit};
 
 /// Series in one table before it is emitted early: bounds what is kept, and what the recording
 /// that reaches it pays at once.
@@ -52,20 +53,6 @@ struct Given {
     ordered: bool,
 }
 
-/// A series as it is written.
-#[derive(Debug)]
-pub(crate) struct SeriesKey {
-    pub(crate) name: String,
-    pub(crate) unit: Unit,
-    pub(crate) dimensions: Arc<DimensionSet>,
-}
-
-/// What a table held: each series that has values, in the order of their first recording.
-#[derive(Debug, Default)]
-pub(crate) struct Snapshot {
-    pub(crate) series: Vec<(Arc<SeriesKey>, Distribution)>,
-}
-
 impl Table {
     /// Records a value, which is finite and within the limits. Returns whether the table is so full
     /// that it should be taken now.
@@ -100,9 +87,9 @@ impl Table {
 
     /// Takes all values. Series that had some are kept for the next ones, the others forgotten, so
     /// that the table holds what is in use.
-    pub(crate) fn take(&mut self) -> Snapshot {
+    pub(crate) fn take(&mut self, timestamp_millis: u64) -> Vec<Datum> {
         if self.values == 0 {
-            return Snapshot::default();
+            return Vec::new();
         }
         self.values = 0;
         // A table that was taken because it is full begins anew: it would be full again at once.
@@ -111,7 +98,11 @@ impl Table {
         self.series.retain_mut(|series| {
             let used = !series.values.is_empty();
             if used {
-                taken.push((Arc::clone(&series.key), std::mem::take(&mut series.values)));
+                taken.push(Datum {
+                    key: Arc::clone(&series.key),
+                    timestamp_millis,
+                    values: std::mem::take(&mut series.values).into_values(),
+                });
             }
             used && !full
         });
@@ -122,7 +113,7 @@ impl Table {
         let used: HashSet<*const DimensionSet> =
             self.series.iter().map(|series| Arc::as_ptr(&series.key.dimensions)).collect();
         self.sets.retain(|set| used.contains(&Arc::as_ptr(set)));
-        Snapshot { series: taken }
+        taken
     }
 
     fn find(
@@ -173,7 +164,13 @@ impl Table {
             hash,
             next: self.index.insert(hash, index),
             given: Given::new(name, unit, dimensions),
-            key: Arc::new(SeriesKey { name: valid, unit, dimensions: set }),
+            key: Arc::new(SeriesKey {
+                name: valid,
+                unit,
+                resolution: Resolution::Standard,
+                kind: Kind::Distribution,
+                dimensions: set,
+            }),
             values: Distribution::default(),
         });
         Some(index)
@@ -271,17 +268,13 @@ mod tests {
 
         /// Name, dimensions without the default one, and values of each series.
         fn take(&mut self) -> Vec<Taken> {
-            let taken = self.table.take().series.into_iter();
+            let taken = self.table.take(0).into_iter();
             taken
-                .map(|(key, values)| {
+                .map(|Datum { key, values, .. }| {
                     let pairs = key.dimensions.iter().filter(|(name, _)| *name != "Service");
                     let pairs: Vec<_> =
                         pairs.map(|(name, value)| format!("{name}={value}")).collect();
-                    (
-                        key.name.clone(),
-                        pairs.join(","),
-                        values.chunks().flatten().copied().collect(),
-                    )
+                    (key.name.clone(), pairs.join(","), values)
                 })
                 .collect()
         }

@@ -11,7 +11,7 @@ use crate::dimensions::DimensionSet;
 use crate::limits::{DEFAULT_DOCUMENT_BYTES, DIMENSIONS_PER_SET, EVENT_BYTES, MIN_DOCUMENT_BYTES};
 use crate::line::LineStyle;
 use crate::names::{self, Fault};
-use crate::sink::Sink;
+use crate::sink::{Sink, Start};
 use crate::stats::Counters;
 
 /// The namespace where neither code nor environment names one.
@@ -141,6 +141,7 @@ impl MetricsCollectorBuilder {
     /// - [`Error::is_dimension`]: CloudWatch does not take a dimension's name or value, the name is
     ///   given twice, or log lines have a key of that name.
     /// - [`Error::is_too_many_dimensions`]: more than 30.
+    /// - [`Error::is_sink`]: what the sink needs cannot be had.
     /// - [`Error::is_document_bytes`]: the document size is out of its bounds.
     ///
     /// The service's and the environment's name of the environment are made valid instead.
@@ -156,13 +157,16 @@ impl MetricsCollectorBuilder {
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<MetricsCollector, Error> {
         let namespace = self.checked_namespace(&lookup)?;
-        let defaults = self.checked_dimensions(&Identity::from_vars(&lookup))?;
+        let identity = Identity::from_vars(&lookup);
+        let defaults = self.checked_dimensions(&identity)?;
         if !(MIN_DOCUMENT_BYTES..=EVENT_BYTES).contains(&self.document_bytes) {
             return Err(Error::document_bytes(self.document_bytes));
         }
         if !enabled {
             return Ok(MetricsCollector::disabled());
         }
+        let start = Start { namespace: &namespace, identity: &identity };
+        let outputs = self.sink.start(&start)?;
         let inner = Inner {
             namespace,
             defaults,
@@ -171,7 +175,7 @@ impl MetricsCollectorBuilder {
             style: LineStyle::from_vars(&lookup),
             clock: self.clock,
             counters: Counters::default(),
-            lane: self.sink.start(),
+            outputs,
             process: Mutex::default(),
             invocations: Mutex::default(),
         };

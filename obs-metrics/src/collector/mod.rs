@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use obs_core::clock::{Clock, millis_since_epoch};
 use obs_core::json::Object;
-use obs_core::lane::{FlushReport, Lane, Lines};
+use obs_core::lane::FlushReport;
 use obs_core::{Redactor, RequestContext};
 
 pub use builder::{DEFAULT_NAMESPACE, MetricsCollectorBuilder};
 
 use crate::Error;
+use crate::datum::Datum;
 use crate::dimensions::DimensionSet;
 use crate::encode::{self, Common, FRAME_BYTES};
 use crate::event::Event;
@@ -22,9 +23,11 @@ use crate::invocation::{self, InvocationTable};
 use crate::limits;
 use crate::line::{self, Level, LineStyle};
 use crate::plan::{Draft, Series, items, plan};
-use crate::series::{Snapshot, Table};
+use crate::series::Table;
+use crate::sink::Outputs;
 use crate::stats::{Counters, Stats};
-use crate::unit::{Resolution, Unit};
+use crate::typed::{Fields, MetricEvent};
+use crate::unit::Unit;
 
 /// The `message` of documents, where an event has none of its own.
 pub(crate) const MESSAGE: &str = "metrics";
@@ -77,6 +80,14 @@ impl MetricsCollector {
         Event::begin(self.inner.clone())
     }
 
+    /// Emits a unit of work that is a value of a type: one document, which is also its log line.
+    pub fn emit(&self, work: &(impl MetricEvent + ?Sized)) {
+        if self.is_enabled() {
+            let mut event = self.event();
+            work.write(&mut Fields::new(&mut event, work.shape()));
+        }
+    }
+
     /// Records `value` under any name, with dimensions of its own beside the collector's.
     ///
     /// Aggregated: inside an invocation it becomes part of that invocation's document, else of the
@@ -122,7 +133,7 @@ impl MetricsCollector {
         match &self.inner {
             Some(inner) => {
                 inner.emit_pending();
-                inner.lane.flush(limit)
+                inner.outputs.begin_flush(limit).wait()
             }
             None => FlushReport::empty(),
         }
@@ -132,11 +143,11 @@ impl MetricsCollector {
     pub fn flush_async(&self, limit: Duration) -> impl Future<Output = FlushReport> + Send + use<> {
         let flush = self.inner.as_ref().map(|inner| {
             inner.emit_pending();
-            inner.lane.flush_async(limit)
+            inner.outputs.begin_flush(limit)
         });
         async move {
             match flush {
-                Some(flush) => flush.await,
+                Some(flush) => flush.report().await,
                 None => FlushReport::empty(),
             }
         }
@@ -147,7 +158,7 @@ impl MetricsCollector {
         match &self.inner {
             Some(inner) => {
                 inner.emit_pending();
-                inner.lane.shutdown(limit)
+                inner.outputs.begin_shutdown(limit).wait()
             }
             None => FlushReport::empty(),
         }
@@ -177,7 +188,7 @@ pub(crate) struct Inner {
     pub(crate) style: LineStyle,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) counters: Counters,
-    pub(crate) lane: Lane<Lines>,
+    pub(crate) outputs: Outputs,
     /// What is recorded outside of any invocation.
     process: Mutex<Table>,
     /// The invocations that have recorded something and are not over.
@@ -196,9 +207,9 @@ impl Inner {
     ) {
         let mut held = lock(table);
         if held.record(&self.defaults, &self.counters, name, value, unit, dimensions) {
-            let snapshot = held.take();
+            let taken = held.take(self.now_millis());
             drop(held);
-            self.emit(&snapshot, ids);
+            self.emit(&taken, ids);
         }
     }
 
@@ -230,29 +241,44 @@ impl Inner {
         }
     }
 
-    fn emit_table(&self, table: &Mutex<Table>, ids: &[u8]) {
-        let snapshot = lock(table).take();
-        self.emit(&snapshot, ids);
+    pub(crate) fn emit_table(&self, table: &Mutex<Table>, ids: &[u8]) {
+        let taken = lock(table).take(self.now_millis());
+        self.emit(&taken, ids);
     }
 
-    /// Writes what a table held, in as few documents as its keys and the limits allow.
-    pub(crate) fn emit(&self, snapshot: &Snapshot, ids: &[u8]) {
-        if snapshot.series.is_empty() {
-            return;
+    pub(crate) fn now_millis(&self) -> u64 {
+        millis_since_epoch(self.clock.now())
+    }
+
+    /// Emits what was recorded: in as few documents as keys and limits allow, and to each sink that
+    /// takes series.
+    pub(crate) fn emit(&self, data: &[Datum], ids: &[u8]) {
+        if !self.outputs.lines.is_empty() {
+            self.emit_documents(data, ids);
         }
-        let timestamp_millis = millis_since_epoch(self.clock.now());
+        self.emit_series(data);
+    }
+
+    /// Hands `data` to the sinks that take series, where there are any.
+    pub(crate) fn emit_series(&self, data: &[Datum]) {
+        data.iter().for_each(|datum| self.outputs.push_datum(datum));
+    }
+
+    fn emit_documents(&self, data: &[Datum], ids: &[u8]) {
+        let Some(first) = data.first() else { return };
+        let timestamp_millis = first.timestamp_millis;
         let mut head = Vec::with_capacity(128);
         let mut object = Object::resume(&mut head, true);
         self.style.write(&mut object, Level::Info, timestamp_millis, MESSAGE);
         object.members(ids);
         let common = Common { namespace: &self.namespace, timestamp_millis, line: &head };
         let budget = self.document_bytes.saturating_sub(FRAME_BYTES + head.len());
-        let series = snapshot.series.iter().map(|(key, values)| Series {
-            name: &key.name,
-            unit: key.unit,
-            resolution: Resolution::Standard,
-            dimensions: &key.dimensions,
-            values,
+        let series = data.iter().map(|datum| Series {
+            name: &datum.key.name,
+            unit: datum.key.unit,
+            resolution: datum.key.resolution,
+            dimensions: &datum.key.dimensions,
+            values: &datum.values,
         });
         for draft in plan(items(series), budget) {
             self.write(|buf| write_draft(buf, &common, &draft, &[]));
@@ -278,7 +304,7 @@ impl Inner {
         let fits = line.len() <= limit;
         if fits {
             self.counters.line();
-            self.lane.push(line.len() + 1, |lines| lines.push(&line));
+            self.outputs.push_line(&line);
         }
         if line.capacity() <= KEPT_BYTES {
             let _gone = BUFFER.try_with(|buffer| buffer.replace(line));
@@ -289,7 +315,7 @@ impl Inner {
     /// Says in the stream how many values were dropped, if any were since it was last said.
     fn report_losses(&self) {
         if let Some(stats) = self.counters.unreported() {
-            let millis = millis_since_epoch(self.clock.now());
+            let millis = self.now_millis();
             self.write(|buf| line::write_loss(buf, self.style, millis, &stats));
         }
     }
@@ -309,7 +335,7 @@ impl fmt::Debug for Inner {
         f.debug_struct("MetricsCollector")
             .field("namespace", &self.namespace)
             .field("dimensions", &self.defaults)
-            .field("lane", &self.lane)
+            .field("outputs", &self.outputs)
             .finish_non_exhaustive()
     }
 }

@@ -79,7 +79,9 @@ fn is_plain(inner: &Inner, state: &State) -> bool {
         && metrics.len() <= METRICS_PER_DOCUMENT
         && !state.mixed_units
         && dimensions(inner, state).count() <= DIMENSIONS_PER_SET
-        && metrics.clone().all(|(name, _, values)| values.only_chunk().is_some() && !taken(name))
+        && metrics
+            .clone()
+            .all(|(name, _, values)| values.of_one_document().is_some() && !taken(name))
         && state
             .properties()
             .all(|(name, _)| !taken(name) && metrics.clone().all(|(other, _, _)| other != name))
@@ -94,7 +96,7 @@ fn emit_plain(
     context: Option<&RequestContext>,
 ) -> bool {
     let metrics = state.metrics().filter_map(|(name, unit, values)| {
-        let values = values.only_chunk()?;
+        let values = values.of_one_document()?;
         Some(MetricRef { name, unit, resolution: Resolution::Standard, values })
     });
     let mut object = Object::resume(members, true);

@@ -123,7 +123,7 @@ impl<'a> Resolved<'a> {
             unit: *unit,
             resolution: Resolution::Standard,
             dimensions: &self.dimensions,
-            values,
+            values: values.as_slice(),
         }))
     }
 

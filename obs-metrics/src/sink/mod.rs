@@ -1,0 +1,196 @@
+//! Where documents go.
+
+mod output;
+
+use std::fmt;
+use std::io::Write;
+
+use obs_core::lane::{
+    Batch as _, Delivery, Lane, LaneBuilder, Lines, Lost, Records, Sink as LaneSink,
+};
+use obs_core::stdout::{StdoutSink, WriterSink};
+use obs_core::{Identity, env, json};
+
+use crate::Error;
+use crate::datum::Datum;
+pub(crate) use output::Outputs;
+
+/// Where documents go, one line each.
+///
+/// Documents are queued and delivered by a thread of the sink's own, so that recording never waits
+/// for the destination; with [`Sink::synchronous`] they are written on the caller's thread.
+#[must_use = "a sink does nothing until a collector is built with it"]
+pub struct Sink {
+    target: Target,
+    synchronous: Option<bool>,
+    capacity: Option<usize>,
+}
+
+/// What a sink is told of its collector when it begins.
+#[derive(Debug)]
+#[expect(dead_code, reason = "for sinks that send series")]
+pub(crate) struct Start<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) identity: &'a Identity,
+}
+
+type StartLines = Box<dyn FnOnce(LaneBuilder<Lines>) -> Lane<Lines> + Send>;
+type StartSeries = Box<
+    dyn FnOnce(LaneBuilder<Records<Datum>>, &Start<'_>) -> Result<Lane<Records<Datum>>, Error>
+        + Send,
+>;
+
+enum Target {
+    /// Takes lines. Starts the lane: the sink's type is known only here.
+    Lines { name: &'static str, synchronous: bool, start: StartLines },
+    /// Takes aggregated series.
+    Series { name: &'static str, start: StartSeries },
+    /// Each of several.
+    Tee(Vec<Sink>),
+}
+
+impl Sink {
+    /// Standard output, which Lambda and the log drivers of containers send to CloudWatch Logs.
+    ///
+    /// Queued, except in Lambda, where it is synchronous unless [`Sink::queued`] is asked for: the
+    /// process is frozen at any time after a response.
+    pub fn stdout() -> Self {
+        Self::lines("emf-stdout", env::is_lambda(), |lane| {
+            lane.start(StdoutSink::new().on_lost(report_lost))
+        })
+    }
+
+    /// Any writer: one `write` a line, `flush` after each batch.
+    pub fn writer(writer: impl Write + Send + 'static) -> Self {
+        Self::lines("emf-writer", false, |lane| {
+            lane.start(WriterSink::new(writer).on_lost(report_lost))
+        })
+    }
+
+    /// Nowhere: documents are made and thrown away.
+    pub fn null() -> Self {
+        // There is nothing to wait for.
+        Self::lines("emf-null", true, |lane| lane.start(NullSink))
+    }
+
+    /// Each of `sinks`: everything goes to all of them, and none waits for another.
+    pub fn tee(sinks: impl IntoIterator<Item = Sink>) -> Self {
+        Self::of(Target::Tee(sinks.into_iter().collect()))
+    }
+
+    /// Writes each document on the caller's thread, before the recording call returns.
+    ///
+    /// Of sinks that send to a service, and of a tee, which leaves it to its parts, it changes nothing.
+    pub fn synchronous(mut self) -> Self {
+        self.synchronous = Some(true);
+        self
+    }
+
+    /// Delivers from a thread of the sink's own, in Lambda too: flush before the response.
+    pub fn queued(mut self) -> Self {
+        self.synchronous = Some(false);
+        self
+    }
+
+    /// The most bytes that wait for delivery. Default 4 MiB. What finds no room is dropped, counted,
+    /// and reported in the stream as soon as it moves again.
+    pub fn capacity_bytes(mut self, bytes: usize) -> Self {
+        self.capacity = Some(bytes);
+        self
+    }
+
+    /// A sink that takes lines; `synchronous` unless it is said otherwise.
+    pub(crate) fn lines(
+        name: &'static str,
+        synchronous: bool,
+        start: impl FnOnce(LaneBuilder<Lines>) -> Lane<Lines> + Send + 'static,
+    ) -> Self {
+        Self::of(Target::Lines { name, synchronous, start: Box::new(start) })
+    }
+
+    /// A sink that takes aggregated series.
+    #[expect(dead_code, reason = "for sinks that send series")]
+    pub(crate) fn series(
+        name: &'static str,
+        start: impl FnOnce(
+            LaneBuilder<Records<Datum>>,
+            &Start<'_>,
+        ) -> Result<Lane<Records<Datum>>, Error>
+        + Send
+        + 'static,
+    ) -> Self {
+        Self::of(Target::Series { name, start: Box::new(start) })
+    }
+
+    fn of(target: Target) -> Self {
+        Self { target, synchronous: None, capacity: None }
+    }
+
+    /// # Errors
+    ///
+    /// What the sink needs cannot be had.
+    pub(crate) fn start(self, with: &Start<'_>) -> Result<Outputs, Error> {
+        let mut outputs = Outputs::default();
+        match self.target {
+            Target::Lines { name, synchronous, start } => {
+                let mut lane = with_capacity(Lane::builder(name), self.capacity);
+                if self.synchronous.unwrap_or(synchronous) {
+                    lane = lane.synchronous();
+                }
+                outputs.lines.push(start(lane));
+            }
+            Target::Series { name, start } => {
+                let lane = with_capacity(Lane::builder(name), self.capacity);
+                outputs.series.push(start(lane, with)?);
+            }
+            Target::Tee(sinks) => {
+                for sink in sinks {
+                    outputs.add(sink.start(with)?);
+                }
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Sink");
+        match &self.target {
+            Target::Lines { name, .. } | Target::Series { name, .. } => debug.field("target", name),
+            Target::Tee(sinks) => debug.field("target", sinks),
+        };
+        debug.field("synchronous", &self.synchronous).field("capacity", &self.capacity).finish()
+    }
+}
+
+fn with_capacity<B: obs_core::lane::Batch>(
+    lane: LaneBuilder<B>,
+    bytes: Option<usize>,
+) -> LaneBuilder<B> {
+    match bytes {
+        Some(bytes) => lane.capacity_bytes(bytes),
+        None => lane,
+    }
+}
+
+struct NullSink;
+
+impl LaneSink<Lines> for NullSink {
+    fn deliver(&mut self, batch: &mut Lines, delivery: &Delivery<'_>) {
+        delivery.delivered(batch.len());
+    }
+}
+
+/// Says in the stream how many documents found no room.
+pub(crate) fn report_lost(lost: &Lost, lines: &mut Lines) {
+    let mut line = Vec::new();
+    let mut object = json::Object::begin(&mut line);
+    object.str("level", "WARN").str("message", "metric documents were dropped");
+    object.u64("documents_dropped", lost.total());
+    for (reason, n) in lost.by_reason() {
+        object.u64(reason.as_str(), n);
+    }
+    object.end();
+    lines.push(&line);
+}
