@@ -42,6 +42,10 @@ fn document(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     let _case = suite
         .case("document")
         .ours(
+            "derive",
+            Operation::new(|| metrics.emit(&typed())).writes_to(&OURS).allocates_at_most(0),
+        )
+        .ours(
             "event(), one shape",
             Operation::new(|| one_shape(&metrics)).writes_to(&OURS).allocates_at_most(0),
         )
@@ -83,6 +87,46 @@ fn collector(sink: Sink) -> Result<MetricsCollector, obs_metrics::Error> {
         .build()
 }
 
+struct Typed {
+    pipeline: &'static str,
+    processing_duration: f64,
+    processed_records: u64,
+    data_quality_score: f64,
+    order_id: &'static str,
+    source: &'static str,
+}
+impl obs_metrics::MetricEvent for Typed {
+    fn shape(&self) -> &'static obs_metrics::__private::Shape {
+        use obs_metrics::__private::{Field, Shape};
+        static SHAPE: Shape = Shape::new(&[
+            Field::Dimension("Pipeline"),
+            Field::Metric("ProcessingDuration", Unit::Seconds, obs_metrics::Resolution::Standard),
+            Field::Metric("ProcessedRecords", Unit::Count, obs_metrics::Resolution::Standard),
+            Field::Metric("DataQualityScore", Unit::Percent, obs_metrics::Resolution::Standard),
+            Field::Property("OrderId"),
+            Field::Property("Source"),
+        ]);
+        &SHAPE
+    }
+    fn write(&self, f: &mut obs_metrics::__private::Fields<'_>) {
+        f.dimension(&self.pipeline);
+        f.metric(&self.processing_duration);
+        f.metric(&self.processed_records);
+        f.metric(&self.data_quality_score);
+        f.property(&self.order_id);
+        f.property(&self.source);
+    }
+}
+fn typed() -> Typed {
+    Typed {
+        pipeline: black_box("sales"),
+        processing_duration: black_box(1.275),
+        processed_records: black_box(250),
+        data_quality_score: black_box(98.6),
+        order_id: black_box(ORDER_ID),
+        source: black_box(SOURCE),
+    }
+}
 fn one_shape(metrics: &MetricsCollector) {
     let mut work = metrics.event();
     work.dimension("Pipeline", black_box("sales"));

@@ -5,9 +5,13 @@ use crate::names;
 use crate::stats::Counters;
 
 /// A series' dimensions, valid, sorted by name, so that two sets are equal in any order of
-/// recording.
+/// recording; and which of them make further sets, under which its values appear too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct DimensionSet(Vec<(String, String)>);
+pub(crate) struct DimensionSet {
+    pairs: Vec<(String, String)>,
+    /// Places in `pairs`, in ascending order; none holds them all.
+    rollups: Vec<Vec<usize>>,
+}
 
 impl DimensionSet {
     /// The collector's own dimensions with those of one call, which win where a name is the same;
@@ -18,7 +22,7 @@ impl DimensionSet {
         given: impl IntoIterator<Item = (&'a str, &'a str)>,
         counters: &Counters,
     ) -> Self {
-        let mut pairs = defaults.0.clone();
+        let mut pairs = defaults.pairs.clone();
         for (name, value) in given {
             let Some((name, value)) = valid_pair(name, value, counters) else { continue };
             if let Some((_, old)) = pairs.iter_mut().find(|(known, _)| *known == name) {
@@ -29,17 +33,46 @@ impl DimensionSet {
                 pairs.push((name.into_owned(), value.into_owned()));
             }
         }
-        Self::of(pairs)
+        Self::of(pairs).with_rollups(&defaults.rollups_by_name())
     }
 
     /// The set of `pairs`, which are valid and have each name once.
     pub(crate) fn of(mut pairs: Vec<(String, String)>) -> Self {
         pairs.sort_unstable();
-        Self(pairs)
+        Self { pairs, rollups: Vec::new() }
+    }
+
+    /// Adds a further set for each of `sets`, which name some of the dimensions. Names that are none
+    /// are passed over; a set that is there already, or has all dimensions, is not added.
+    pub(crate) fn with_rollups<S: AsRef<[N]>, N: AsRef<str>>(mut self, sets: &[S]) -> Self {
+        for set in sets {
+            let named = |name: &str| set.as_ref().iter().any(|wanted| wanted.as_ref() == name);
+            let places = self.pairs.iter().enumerate().filter(|(_, (name, _))| named(name));
+            let rollup: Vec<usize> = places.map(|(place, _)| place).collect();
+            if rollup.len() < self.pairs.len() && !self.rollups.contains(&rollup) {
+                self.rollups.push(rollup);
+            }
+        }
+        self
+    }
+
+    /// The further sets.
+    pub(crate) fn rollups(
+        &self,
+    ) -> impl ExactSizeIterator<Item = impl Iterator<Item = (&str, &str)> + Clone> + Clone {
+        self.rollups.iter().map(|rollup| {
+            let pairs = rollup.iter().filter_map(|place| self.pairs.get(*place));
+            pairs.map(|(name, value)| (name.as_str(), value.as_str()))
+        })
+    }
+
+    /// The names of the further sets.
+    pub(crate) fn rollups_by_name(&self) -> Vec<Vec<&str>> {
+        self.rollups().map(|rollup| rollup.map(|(name, _)| name).collect()).collect()
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -90,6 +123,22 @@ mod tests {
         check(&[("A", "1"), ("A", "2")], &[("A", "2"), ("Service", "orders")], 0, 0);
         check(&[("A", " ")], &[("A", "unknown"), ("Service", "orders")], 1, 0);
         check(&[("", "x"), ("ä", "x")], &[("%C3%A4", "x"), ("Service", "orders")], 1, 1);
+    }
+
+    #[test]
+    fn further_sets_name_some_of_the_dimensions() {
+        let counters = Counters::default();
+        let defaults = DimensionSet::of(vec![("Service".into(), "orders".into())]).with_rollups(&[
+            ["Service"].as_slice(),
+            &[],
+            &["Service", "Unknown"],
+        ]);
+        // Its one dimension is all that there is: no further set.
+        assert_eq!(defaults.rollups_by_name(), [[""; 0]]);
+        let set = DimensionSet::merged(&defaults, [("A", "1"), ("B", "2")], &counters);
+        let set = set.with_rollups(&[["B", "A"].as_slice(), &["A", "B", "Service"], &[]]);
+        assert_eq!(set.rollups_by_name(), [vec![], vec!["A", "B"]]);
+        assert_eq!(set.rollups().nth(1).unwrap().collect::<Vec<_>>(), [("A", "1"), ("B", "2")]);
     }
 
     #[test]

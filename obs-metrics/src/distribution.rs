@@ -15,6 +15,11 @@ pub(crate) struct Distribution(Vec<Counted>);
 impl Distribution {
     /// Counts `value`, which is finite. Returns whether that took new memory.
     pub(crate) fn record(&mut self, value: f64) -> bool {
+        self.record_n(value, 1)
+    }
+
+    /// As [`record`](Self::record), `n` times.
+    pub(crate) fn record_n(&mut self, value: f64, n: u64) -> bool {
         // -0 and 0 are one value.
         let value = value + 0.0;
         let chunk = self.0.len() - self.0.len() % VALUES_PER_METRIC;
@@ -22,10 +27,10 @@ impl Distribution {
         if let Some((_, count)) =
             self.0.get_mut(chunk..).and_then(|chunk| chunk.iter_mut().rev().find(same))
         {
-            *count = count.saturating_add(1);
+            *count = count.saturating_add(n);
             return false;
         }
-        self.0.push((value, 1));
+        self.0.push((value, n));
         true
     }
 

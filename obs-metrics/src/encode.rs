@@ -26,30 +26,59 @@ pub(crate) struct Common<'a> {
 /// Bytes of a document beside its directives and members: `{"_aws":{"Timestamp":…` and so on.
 pub(crate) const FRAME_BYTES: usize = 80;
 
-/// Writes one document. `directives` gives the names of each one's dimensions and its metrics;
-/// `dimensions` are the members for all of them; `members` are further ones, encoded.
-pub(crate) fn document<'a, N, M>(
+/// One directive: the names of its dimensions, those of the further sets, and its metrics.
+#[derive(Clone, Debug)]
+pub(crate) struct Directive<N, R, M> {
+    pub(crate) names: N,
+    pub(crate) rollups: R,
+    pub(crate) metrics: M,
+}
+
+/// Writes one document. `dimensions` are the members for all directives; `members` are further ones,
+/// encoded.
+pub(crate) fn document<'a, N, R, S, M>(
     buf: &mut Vec<u8>,
     common: &Common<'_>,
-    directives: impl Iterator<Item = (N, M)> + Clone,
+    directives: impl Iterator<Item = Directive<N, R, M>> + Clone,
     dimensions: impl Iterator<Item = (&'a str, &'a str)>,
     members: &[u8],
 ) where
     N: Iterator<Item = &'a str>,
+    R: Iterator<Item = S>,
+    S: Iterator<Item = &'a str>,
     M: Iterator<Item = MetricRef<'a>>,
 {
     let mut root = Object::begin(buf);
     let mut aws = root.object("_aws");
     aws.u64("Timestamp", common.timestamp_millis);
     let mut all = aws.array("CloudWatchMetrics");
-    for (names, metrics) in directives.clone() {
-        directive(&mut all, common.namespace, names, metrics);
+    for Directive { names, rollups, metrics } in directives.clone() {
+        let definitions = metrics.map(|metric| (metric.name, metric.unit, metric.resolution));
+        directive(&mut all, common.namespace, names, rollups, definitions);
     }
     all.end();
     aws.end();
     root.members(common.line);
-    write_members(&mut root, dimensions, directives.flat_map(|(_, metrics)| metrics), members);
+    write_members(
+        &mut root,
+        dimensions,
+        directives.flat_map(|directive| directive.metrics),
+        members,
+    );
     root.end();
+}
+
+/// Writes the array of one directive: what `CloudWatchMetrics` holds.
+pub(crate) fn one_directive<'a>(
+    buf: &mut Vec<u8>,
+    namespace: &str,
+    names: impl Iterator<Item = &'a str>,
+    rollups: impl Iterator<Item = impl Iterator<Item = &'a str>>,
+    definitions: impl Iterator<Item = (&'a str, Unit, Resolution)>,
+) {
+    let mut all = Array::begin(buf);
+    directive(&mut all, namespace, names, rollups, definitions);
+    all.end();
 }
 
 /// Writes a line from which nothing is extracted: the same members without `_aws`.
@@ -74,32 +103,38 @@ fn directive<'a>(
     all: &mut Array<'_>,
     namespace: &str,
     names: impl Iterator<Item = &'a str>,
-    metrics: impl Iterator<Item = MetricRef<'a>>,
+    rollups: impl Iterator<Item = impl Iterator<Item = &'a str>>,
+    definitions: impl Iterator<Item = (&'a str, Unit, Resolution)>,
 ) {
     let mut directive = all.object();
     directive.str("Namespace", namespace);
     let mut sets = directive.array("Dimensions");
-    let mut set = sets.array();
-    for name in names {
-        set.str(name);
-    }
-    set.end();
+    dimension_set(&mut sets, names);
+    rollups.for_each(|rollup| dimension_set(&mut sets, rollup));
     sets.end();
-    let mut definitions = directive.array("Metrics");
-    for metric in metrics {
-        let mut definition = definitions.object();
-        definition.str("Name", metric.name);
+    let mut metrics = directive.array("Metrics");
+    for (name, unit, resolution) in definitions {
+        let mut definition = metrics.object();
+        definition.str("Name", name);
         // Both are left out where they say what their absence says.
-        if metric.unit != Unit::None {
-            definition.str("Unit", metric.unit.as_str());
+        if unit != Unit::None {
+            definition.str("Unit", unit.as_str());
         }
-        if metric.resolution != Resolution::Standard {
-            definition.u64("StorageResolution", u64::from(metric.resolution.seconds()));
+        if resolution != Resolution::Standard {
+            definition.u64("StorageResolution", u64::from(resolution.seconds()));
         }
         definition.end();
     }
-    definitions.end();
+    metrics.end();
     directive.end();
+}
+
+fn dimension_set<'a>(sets: &mut Array<'_>, names: impl Iterator<Item = &'a str>) {
+    let mut set = sets.array();
+    names.for_each(|name| {
+        set.str(name);
+    });
+    set.end();
 }
 
 fn write_members<'a>(
@@ -176,19 +211,24 @@ mod tests {
             metric("B", Unit::None, Resolution::Standard),
         ];
         let second = [metric("C", Unit::Count, Resolution::Standard)];
-        let directives = [(vec!["P", "S"], first.to_vec()), (vec![], second.to_vec())];
+        let directives = [
+            (vec!["P", "S"], vec![vec!["P"], vec![]], first.to_vec()),
+            (vec![], vec![], second.to_vec()),
+        ];
         let line = text(|buf| {
             document(
                 buf,
                 &common,
-                directives
-                    .iter()
-                    .map(|(names, metrics)| (names.iter().copied(), metrics.iter().copied())),
+                directives.iter().map(|(names, rollups, metrics)| Directive {
+                    names: names.iter().copied(),
+                    rollups: rollups.iter().map(|set: &Vec<&str>| set.iter().copied()),
+                    metrics: metrics.iter().copied(),
+                }),
                 [("P", "sales"), ("S", "orders")].into_iter(),
                 br#""x":true"#,
             );
         });
-        insta::assert_snapshot!(line, @r#"{"_aws":{"Timestamp":7,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[["P","S"]],"Metrics":[{"Name":"A","Unit":"Seconds","StorageResolution":1},{"Name":"B"}]},{"Namespace":"App","Dimensions":[[]],"Metrics":[{"Name":"C","Unit":"Count"}]}]},"level":"INFO","P":"sales","S":"orders","A":1,"B":1,"C":1,"x":true}"#);
+        insta::assert_snapshot!(line, @r#"{"_aws":{"Timestamp":7,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[["P","S"],["P"],[]],"Metrics":[{"Name":"A","Unit":"Seconds","StorageResolution":1},{"Name":"B"}]},{"Namespace":"App","Dimensions":[[]],"Metrics":[{"Name":"C","Unit":"Count"}]}]},"level":"INFO","P":"sales","S":"orders","A":1,"B":1,"C":1,"x":true}"#);
         let refused = text(|buf| {
             let dimensions = [("P", "sales")].into_iter();
             log_line(buf, &common, Some("why"), dimensions, second.into_iter(), b"");

@@ -11,6 +11,7 @@ pub mod emf;
 mod encode;
 mod error;
 mod event;
+mod hash;
 mod invocation;
 pub mod limits;
 mod line;

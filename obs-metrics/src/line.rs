@@ -3,12 +3,15 @@
 use obs_core::RequestContext;
 use obs_core::clock;
 use obs_core::ids::SpanIds;
-use obs_core::json::Object;
+use obs_core::json::{self, Object};
 
 use crate::stats::{Counters, Stats};
 
 /// What the ids of a request may take of a document; they come from outside.
 const IDS_BYTES: usize = 8 * 1024;
+
+/// [`MESSAGE`](crate::collector::MESSAGE) as it is written.
+const DEFAULT_MESSAGE: &[u8] = b"\"metrics\"";
 
 /// How lines have to look so that none is filtered away.
 ///
@@ -55,6 +58,26 @@ impl LineStyle {
             _ => Level::Info,
         };
         Self { least, timestamp: json }
+    }
+
+    /// As [`write`](Self::write) at the level INFO into an object without members, rendered so far
+    /// that only the time and a message have to be written.
+    pub(crate) fn write_info(&self, buf: &mut Vec<u8>, millis: u64, message: Option<&str>) {
+        if self.timestamp {
+            buf.extend_from_slice(b"\"timestamp\":\"");
+            clock::write_rfc3339(buf, millis);
+            buf.extend_from_slice(b"\",");
+        }
+        buf.extend_from_slice(match self.least {
+            Level::Info => b"\"level\":\"INFO\",\"message\":",
+            Level::Warn => b"\"level\":\"WARN\",\"message\":",
+            Level::Error => b"\"level\":\"ERROR\",\"message\":",
+            Level::Fatal => b"\"level\":\"FATAL\",\"message\":",
+        });
+        match message {
+            Some(message) => json::string(buf, message),
+            None => buf.extend_from_slice(DEFAULT_MESSAGE),
+        }
     }
 
     /// Writes `timestamp`, `level` and `message`.
@@ -134,6 +157,14 @@ mod tests {
         style.write(&mut object, Level::Info, 1_700_000_000_125, "done");
         object.end();
         assert_eq!(String::from_utf8(buf).unwrap(), expected);
+        for message in [None, Some("done\n")] {
+            let (mut short, mut long) = (Vec::new(), Vec::new());
+            style.write_info(&mut short, 1_700_000_000_125, message);
+            let mut object = Object::resume(&mut long, true);
+            let text = message.unwrap_or(crate::collector::MESSAGE);
+            style.write(&mut object, Level::Info, 1_700_000_000_125, text);
+            assert_eq!(short, long);
+        }
     }
 
     #[test]

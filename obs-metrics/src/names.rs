@@ -98,6 +98,13 @@ pub(crate) fn dimension_value_fault(text: &str) -> Option<Fault> {
     blank(text).or_else(|| too_long(text, DIMENSION_VALUE_CHARS)).or_else(|| ascii(text))
 }
 
+/// Whether a dimension's value is written as it stands, for sure: the quick look at an ordinary one.
+pub(crate) fn is_plain_dimension_value(text: &str) -> bool {
+    text.len() <= DIMENSION_VALUE_CHARS
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && text.bytes().next().is_some_and(|first| first != b' ')
+}
+
 /// The name of a metric as it is written; borrowed when it is taken as it stands, `None` when blank.
 pub(crate) fn metric_name(text: &str) -> Option<Cow<'_, str>> {
     repaired(text, METRIC_NAME_CHARS, metric_name_fault, |c| !breaks_line(c))

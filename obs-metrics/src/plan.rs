@@ -6,9 +6,12 @@
 
 use std::collections::HashMap;
 
+use obs_core::json::Object;
+
 use crate::dimensions::DimensionSet;
 use crate::distribution::Counted;
 use crate::encode::MetricRef;
+use crate::invocation::Part;
 use crate::limits::{METRICS_PER_DOCUMENT, VALUES_PER_METRIC};
 use crate::unit::{Resolution, Unit};
 
@@ -41,12 +44,15 @@ pub(crate) struct Draft<'a> {
     pub(crate) dimensions: Vec<(&'a str, &'a str)>,
     keys: HashMap<&'a str, Key<'a>>,
     definitions: usize,
+    /// Further members, encoded.
+    members: Vec<u8>,
     bytes: usize,
 }
 
 #[derive(Debug, PartialEq)]
 enum Key<'a> {
     Metric,
+    Member,
     Dimension(&'a str),
 }
 
@@ -69,9 +75,16 @@ pub(crate) fn items<'a>(series: impl IntoIterator<Item = Series<'a>>) -> Vec<Ite
 
 /// Distributes `items` over documents of at most `budget` bytes, what is common to all documents
 /// left aside. Every item is in exactly one. An item that exceeds the budget alone gets a document
-/// of its own.
-pub(crate) fn plan<'a>(items: impl IntoIterator<Item = Item<'a>>, budget: usize) -> Vec<Draft<'a>> {
+/// of its own. What is in `first` already stays there.
+pub(crate) fn plan<'a>(
+    first: Draft<'a>,
+    items: impl IntoIterator<Item = Item<'a>>,
+    budget: usize,
+) -> Vec<Draft<'a>> {
     let mut drafts: Vec<Draft<'a>> = Vec::new();
+    if first.definitions > 0 {
+        drafts.push(first);
+    }
     // A document that took a set of dimensions last is tried even if it is no longer open.
     let mut last_of: HashMap<&DimensionSet, usize> = HashMap::new();
     for item in items {
@@ -92,6 +105,39 @@ pub(crate) fn plan<'a>(items: impl IntoIterator<Item = Item<'a>>, budget: usize)
 }
 
 impl<'a> Draft<'a> {
+    /// Takes an event whose keys are known to be in nobody's way here.
+    pub(crate) fn join(&mut self, part: &'a Part) {
+        self.bytes += part.bytes();
+        for (name, unit, resolution, values) in &part.metrics {
+            let (unit, resolution) = (*unit, *resolution);
+            let metric = MetricRef { name, unit, resolution, values };
+            self.place(Item { metric, dimensions: &part.dimensions });
+        }
+        for (name, value) in &part.members {
+            self.write_member(name, value);
+        }
+    }
+
+    /// Adds a member, where its name is free and there is room.
+    pub(crate) fn add_member(&mut self, name: &'a str, value: &[u8], budget: usize) {
+        let bytes = crate::property::text_bytes(name) + 2 + value.len();
+        if self.bytes + bytes <= budget && !self.keys.contains_key(name) {
+            self.bytes += bytes;
+            self.write_member(name, value);
+        }
+    }
+
+    /// The members beside dimensions and metrics, encoded.
+    pub(crate) fn members(&self) -> &[u8] {
+        &self.members
+    }
+
+    fn write_member(&mut self, name: &'a str, value: &[u8]) {
+        let is_first = self.members.is_empty();
+        Object::resume(&mut self.members, is_first).raw(name, value);
+        self.keys.insert(name, Key::Member);
+    }
+
     fn fits(&self, item: &Item<'a>, budget: usize) -> bool {
         self.definitions < METRICS_PER_DOCUMENT
             && !self.keys.contains_key(item.metric.name)
@@ -104,6 +150,10 @@ impl<'a> Draft<'a> {
 
     fn add(&mut self, item: Item<'a>) {
         self.bytes += self.cost(&item);
+        self.place(item);
+    }
+
+    fn place(&mut self, item: Item<'a>) {
         self.definitions += 1;
         self.keys.insert(item.metric.name, Key::Metric);
         for (name, value) in item.dimensions.iter() {
@@ -124,7 +174,11 @@ impl<'a> Draft<'a> {
             0
         } else {
             let names = item.dimensions.iter().map(|(name, _)| text_bytes(name) + 1).sum::<usize>();
-            DIRECTIVE_BYTES + names
+            let rollup = |set: &mut dyn Iterator<Item = (&str, &str)>| {
+                3 + set.map(|(name, _)| text_bytes(name) + 1).sum::<usize>()
+            };
+            let rollups = item.dimensions.rollups().map(|mut set| rollup(&mut set)).sum::<usize>();
+            DIRECTIVE_BYTES + names + rollups
         };
         let members = item
             .dimensions
@@ -137,7 +191,7 @@ impl<'a> Draft<'a> {
 }
 
 /// `{"Namespace":"…","Dimensions":[[…]],"Metrics":[…]},` with the longest namespace.
-const DIRECTIVE_BYTES: usize = 50 + 2 * crate::limits::NAMESPACE_CHARS;
+pub(crate) const DIRECTIVE_BYTES: usize = 50 + 2 * crate::limits::NAMESPACE_CHARS;
 /// `{"Name":…,"Unit":"Kilobytes/Second","StorageResolution":1},` and `:{"Values":[],"Counts":[]},`.
 const DEFINITION_BYTES: usize = 96;
 /// The longest double, the longest count, and a comma each.
@@ -173,7 +227,7 @@ mod tests {
 
     /// Plans and writes each document as `name name | name`, a bar between directives.
     fn check(items: &[Item<'_>], expected: &[&str]) {
-        let drafts = plan(items.iter().copied(), 100_000);
+        let drafts = plan(Draft::default(), items.iter().copied(), 100_000);
         let documents: Vec<String> = drafts
             .iter()
             .map(|draft| {
@@ -229,7 +283,7 @@ mod tests {
         let names: Vec<String> = (0..101).map(|n| format!("M{n}")).collect();
         let items: Vec<_> = names.iter().map(|name| item(name, Unit::Count, &none)).collect();
         let sizes = |items: &[Item<'_>]| {
-            let drafts = plan(items.iter().copied(), 1_000_000);
+            let drafts = plan(Draft::default(), items.iter().copied(), 1_000_000);
             drafts.iter().map(|draft| draft.definitions).collect::<Vec<_>>()
         };
         assert_eq!(sizes(&items[..100]), [100]);
@@ -259,9 +313,9 @@ mod tests {
         let names: Vec<String> = (0..20).map(|n| format!("M{n}")).collect();
         let items: Vec<_> = names.iter().map(|name| item(name, Unit::Count, &none)).collect();
         let budget = DIRECTIVE_BYTES + 5 * metric_bytes("M10", 1);
-        let drafts = plan(items.iter().copied(), budget);
+        let drafts = plan(Draft::default(), items.iter().copied(), budget);
         assert_eq!(drafts.len(), 4);
         assert!(drafts.iter().all(|draft| draft.bytes <= budget));
-        assert_eq!(plan(items.iter().copied(), 0).len(), 20);
+        assert_eq!(plan(Draft::default(), items.iter().copied(), 0).len(), 20);
     }
 }

@@ -110,6 +110,18 @@ fn encoded_bytes(c: char) -> usize {
     }
 }
 
+/// Writes a value as it is given.
+pub(crate) fn write_value(buf: &mut Vec<u8>, value: &PropertyValue<'_>, redacted: bool) {
+    match &value.0 {
+        _ if redacted => json::string(buf, obs_core::redact::REDACTED),
+        Value::Text(text) => json::string(buf, text),
+        Value::Unsigned(n) => json::uint(buf, *n),
+        Value::Signed(n) => json::int(buf, *n),
+        Value::Float(n) => json::float(buf, *n),
+        Value::Bool(b) => json::boolean(buf, *b),
+    }
+}
+
 /// Writes a value that is not text.
 pub(crate) fn write_plain(buf: &mut Vec<u8>, value: &Stored) {
     match value {

@@ -5,12 +5,13 @@
 //! costs a hash, a comparison and no allocation. Names are made valid once, when it is new.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use crate::datum::{Datum, Kind, SeriesKey};
 use crate::dimensions::DimensionSet;
 use crate::distribution::Distribution;
+use crate::hash::{Ready, mix, step};
 use crate::names;
 use crate::stats::Counters;
 use crate::unit::{Resolution, Unit};
@@ -38,38 +39,46 @@ struct Series {
     hash: u64,
     /// The next series of the same hash.
     next: Option<usize>,
-    given: Given,
+    given: Owned,
     key: Arc<SeriesKey>,
     values: Distribution,
 }
 
-/// What the caller gave, as it was given.
+/// What the caller gives, as it is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) unit: Unit,
+    pub(crate) resolution: Resolution,
+    pub(crate) dimensions: &'a [(&'a str, &'a str)],
+}
+
+/// What the caller gave.
 #[derive(Debug)]
-struct Given {
+struct Owned {
     name: Box<str>,
     unit: Unit,
+    resolution: Resolution,
     dimensions: Box<[(Box<str>, Box<str>)]>,
     /// Whether a name occurs twice: then their order decides which value it has.
     ordered: bool,
 }
 
 impl Table {
-    /// Records a value, which is finite and within the limits. Returns whether the table is so full
+    /// Records a value `count` times; it is finite and within the limits. Returns whether the table is so full
     /// that it should be taken now.
     pub(crate) fn record(
         &mut self,
         defaults: &DimensionSet,
         counters: &Counters,
-        name: &str,
+        given: &Given<'_>,
         value: f64,
-        unit: Unit,
-        dimensions: &[(&str, &str)],
+        count: u64,
     ) -> bool {
-        let hash = hash_of(name, unit, dimensions);
-        let found = self.find(hash, name, unit, dimensions);
-        let index = match found {
+        let hash = given.hash();
+        let index = match self.find(hash, given) {
             Some(index) => index,
-            None => match self.add(hash, defaults, counters, name, unit, dimensions) {
+            None => match self.add(hash, defaults, counters, given) {
                 Some(index) => index,
                 None => {
                     counters.value_without_name();
@@ -78,7 +87,7 @@ impl Table {
             },
         };
         if let Some(series) = self.series.get_mut(index)
-            && series.values.record(value)
+            && series.values.record_n(value, count)
         {
             self.values += 1;
         }
@@ -116,17 +125,11 @@ impl Table {
         taken
     }
 
-    fn find(
-        &self,
-        hash: u64,
-        name: &str,
-        unit: Unit,
-        dimensions: &[(&str, &str)],
-    ) -> Option<usize> {
+    fn find(&self, hash: u64, given: &Given<'_>) -> Option<usize> {
         let mut at = self.index.get(&hash).copied();
         while let Some(index) = at {
             let series = self.series.get(index)?;
-            if series.given.is(name, unit, dimensions) {
+            if series.given.is(given) {
                 return Some(index);
             }
             at = series.next;
@@ -140,10 +143,9 @@ impl Table {
         hash: u64,
         defaults: &DimensionSet,
         counters: &Counters,
-        name: &str,
-        unit: Unit,
-        dimensions: &[(&str, &str)],
+        given: &Given<'_>,
     ) -> Option<usize> {
+        let Given { name, unit, resolution, dimensions } = *given;
         let valid = names::metric_name(name)?;
         let set = DimensionSet::merged(defaults, dimensions.iter().copied(), counters);
         let set = match self.sets.get(&set) {
@@ -163,11 +165,11 @@ impl Table {
         self.series.push(Series {
             hash,
             next: self.index.insert(hash, index),
-            given: Given::new(name, unit, dimensions),
+            given: Owned::new(given),
             key: Arc::new(SeriesKey {
                 name: valid,
                 unit,
-                resolution: Resolution::Standard,
+                resolution,
                 kind: Kind::Distribution,
                 dimensions: set,
             }),
@@ -177,21 +179,38 @@ impl Table {
     }
 }
 
-impl Given {
-    fn new(name: &str, unit: Unit, dimensions: &[(&str, &str)]) -> Self {
+impl Given<'_> {
+    /// A hash that does not depend on the order of the dimensions.
+    fn hash(&self) -> u64 {
+        let pairs = self
+            .dimensions
+            .iter()
+            .map(|(name, value)| mix(mix(SEED, name.as_bytes()), value.as_bytes()))
+            .fold(0_u64, u64::wrapping_add);
+        let kind = (self.unit as u64) << 1 | self.resolution as u64;
+        step(mix(SEED, self.name.as_bytes()) ^ kind, pairs)
+    }
+}
+
+impl Owned {
+    fn new(given: &Given<'_>) -> Self {
+        let dimensions = given.dimensions;
         let twice = |n: usize, name: &str| dimensions.iter().skip(n + 1).any(|(k, _)| *k == name);
         Self {
-            name: name.into(),
-            unit,
+            name: given.name.into(),
+            unit: given.unit,
+            resolution: given.resolution,
             dimensions: dimensions.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
             ordered: dimensions.iter().enumerate().any(|(n, (name, _))| twice(n, name)),
         }
     }
 
-    fn is(&self, name: &str, unit: Unit, dimensions: &[(&str, &str)]) -> bool {
+    fn is(&self, given: &Given<'_>) -> bool {
         let own = self.dimensions.iter().map(|(k, v)| (&**k, &**v));
-        *self.name == *name
-            && self.unit == unit
+        let dimensions = given.dimensions;
+        *self.name == *given.name
+            && self.unit == given.unit
+            && self.resolution == given.resolution
             && self.dimensions.len() == dimensions.len()
             && (own.clone().eq(dimensions.iter().copied())
                 || (!self.ordered
@@ -200,52 +219,7 @@ impl Given {
     }
 }
 
-/// A hash that does not depend on the order of the dimensions.
-fn hash_of(name: &str, unit: Unit, dimensions: &[(&str, &str)]) -> u64 {
-    let pairs = dimensions
-        .iter()
-        .map(|(name, value)| mix(mix(SEED, name.as_bytes()), value.as_bytes()))
-        .fold(0_u64, u64::wrapping_add);
-    step(mix(SEED, name.as_bytes()) ^ unit as u64, pairs)
-}
-
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Eight bytes at a time; the last ones with their number, so that `a` and `a\0` differ.
-pub(crate) fn mix(mut hash: u64, bytes: &[u8]) -> u64 {
-    let (eights, rest) = bytes.as_chunks::<8>();
-    for eight in eights {
-        hash = step(hash, u64::from_le_bytes(*eight));
-    }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    step(step(hash, u64::from_le_bytes(last)), bytes.len() as u64)
-}
-
-/// The product's high half, where all bits of both meet, folded onto its low one.
-fn step(hash: u64, word: u64) -> u64 {
-    let product = u128::from(hash ^ word) * 0xa076_1d64_78bd_642f;
-    let [low, high] = [0, 64].map(|shift| (product >> shift) & u128::from(u64::MAX));
-    u64::try_from(low ^ high).unwrap_or_default()
-}
-
-/// Takes a hash that is one already.
-#[derive(Debug, Default)]
-pub(crate) struct Ready(u64);
-
-impl Hasher for Ready {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = mix(self.0, bytes);
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -253,6 +227,10 @@ mod tests {
     use crate::distribution::Counted;
 
     type Taken = (String, String, Vec<Counted>);
+
+    fn given<'a>(name: &'a str, unit: Unit, dimensions: &'a [(&'a str, &'a str)]) -> Given<'a> {
+        Given { name, unit, resolution: Resolution::Standard, dimensions }
+    }
 
     #[derive(Default)]
     struct Fixture {
@@ -263,7 +241,8 @@ mod tests {
     impl Fixture {
         fn put(&mut self, name: &str, value: f64, unit: Unit, dimensions: &[(&str, &str)]) -> bool {
             let defaults = DimensionSet::of(vec![("Service".into(), "orders".into())]);
-            self.table.record(&defaults, &self.counters, name, value, unit, dimensions)
+            let given = given(name, unit, dimensions);
+            self.table.record(&defaults, &self.counters, &given, value, 1)
         }
 
         /// Name, dimensions without the default one, and values of each series.
@@ -367,18 +346,18 @@ mod tests {
             f.put(name, 1.0, Unit::Count, &[]);
         }
         // As if all three had one hash.
-        let hash = hash_of("A", Unit::Count, &[]);
+        let hash = given("A", Unit::Count, &[]).hash();
         f.table.index.clear();
         for (n, series) in f.table.series.iter_mut().enumerate() {
             series.hash = hash;
             series.next = f.table.index.insert(hash, n);
         }
-        assert_eq!(f.table.find(hash, "A", Unit::Count, &[]), Some(0));
-        assert_eq!(f.table.find(hash, "C", Unit::Count, &[]), Some(2));
-        assert_eq!(f.table.find(hash, "D", Unit::Count, &[]), None);
+        assert_eq!(f.table.find(hash, &given("A", Unit::Count, &[])), Some(0));
+        assert_eq!(f.table.find(hash, &given("C", Unit::Count, &[])), Some(2));
+        assert_eq!(f.table.find(hash, &given("D", Unit::Count, &[])), None);
         assert_eq!(
-            hash_of("A", Unit::Count, &[("P", "x"), ("Q", "y")]),
-            hash_of("A", Unit::Count, &[("Q", "y"), ("P", "x")])
+            given("A", Unit::Count, &[("P", "x"), ("Q", "y")]).hash(),
+            given("A", Unit::Count, &[("Q", "y"), ("P", "x")]).hash()
         );
     }
 }

@@ -82,7 +82,11 @@ impl fmt::Display for Stats {
 
 impl Counters {
     pub(crate) fn value(&self) {
-        self.values.fetch_add(1, Ordering::Relaxed);
+        self.values(1);
+    }
+
+    pub(crate) fn values(&self, n: u64) {
+        self.values.fetch_add(n, Ordering::Relaxed);
     }
 
     pub(crate) fn line(&self) {

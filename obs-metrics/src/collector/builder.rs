@@ -1,5 +1,6 @@
 //! How a [`MetricsCollector`] is made: everything that can be checked is checked here.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use obs_core::clock::{Clock, SystemClock};
@@ -14,6 +15,8 @@ use crate::names::{self, Fault};
 use crate::sink::{Sink, Start};
 use crate::stats::Counters;
 
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 /// The namespace where neither code nor environment names one.
 pub const DEFAULT_NAMESPACE: &str = "Application";
 
@@ -25,6 +28,7 @@ pub struct MetricsCollectorBuilder {
     service: Named,
     environment: Named,
     dimensions: Vec<(String, String)>,
+    dimension_sets: Vec<Vec<String>>,
     sink: Sink,
     redactor: Redactor,
     document_bytes: usize,
@@ -47,6 +51,7 @@ impl Default for MetricsCollectorBuilder {
             service: Named::FromEnv,
             environment: Named::Absent,
             dimensions: Vec::new(),
+            dimension_sets: Vec::new(),
             sink: Sink::stdout(),
             redactor: Redactor::default(),
             document_bytes: DEFAULT_DOCUMENT_BYTES,
@@ -98,6 +103,28 @@ impl MetricsCollectorBuilder {
     /// metric that CloudWatch bills: no ids here.
     pub fn dimension(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.dimensions.push((name.into(), value.into()));
+        self
+    }
+
+    /// A further set of dimensions for every metric, by the names of some of its dimensions: its values
+    /// appear under that set too, `[]` being no dimension at all. May be said several times.
+    ///
+    /// Each set is a metric of its own, which CloudWatch bills. Names that a metric has no dimension
+    /// of are passed over.
+    ///
+    /// ```
+    /// # use obs_metrics::{MetricsCollector, Sink};
+    /// let metrics = MetricsCollector::builder()
+    ///     .service("orders")
+    ///     .dimension_set(&["Service"])
+    ///     .sink(Sink::null())
+    ///     .build()?;
+    /// // By service and pipeline, and by service alone.
+    /// metrics.put_metric("ProcessedRecords", 250.0, obs_metrics::Unit::Count, &[("Pipeline", "sales")]);
+    /// # Ok::<(), obs_metrics::Error>(())
+    /// ```
+    pub fn dimension_set(mut self, names: &[&str]) -> Self {
+        self.dimension_sets.push(names.iter().map(|name| (*name).to_owned()).collect());
         self
     }
 
@@ -168,6 +195,7 @@ impl MetricsCollectorBuilder {
         let start = Start { namespace: &namespace, identity: &identity };
         let outputs = self.sink.start(&start)?;
         let inner = Inner {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             namespace,
             defaults,
             document_bytes: self.document_bytes,
@@ -177,6 +205,7 @@ impl MetricsCollectorBuilder {
             counters: Counters::default(),
             outputs,
             process: Mutex::default(),
+            apart: Mutex::default(),
             invocations: Mutex::default(),
         };
         Ok(MetricsCollector { inner: Some(Arc::new(inner)) })

@@ -1,33 +1,30 @@
 //! The collector: what applications hold, and how what it recorded becomes documents.
 
 mod builder;
+mod emit;
 
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use obs_core::clock::{Clock, millis_since_epoch};
-use obs_core::json::Object;
 use obs_core::lane::FlushReport;
 use obs_core::{Redactor, RequestContext};
 
 pub use builder::{DEFAULT_NAMESPACE, MetricsCollectorBuilder};
+pub(crate) use emit::write_draft;
 
 use crate::Error;
-use crate::datum::Datum;
 use crate::dimensions::DimensionSet;
-use crate::encode::{self, Common, FRAME_BYTES};
 use crate::event::Event;
 use crate::invocation::{self, InvocationTable};
 use crate::limits;
-use crate::line::{self, Level, LineStyle};
-use crate::plan::{Draft, Series, items, plan};
-use crate::series::Table;
+use crate::line::LineStyle;
+use crate::series::{Given, Table};
 use crate::sink::Outputs;
 use crate::stats::{Counters, Stats};
-use crate::typed::{Fields, MetricEvent};
-use crate::unit::Unit;
+use crate::typed::{self, Fields, MetricEvent};
+use crate::unit::{Resolution, Unit};
 
 /// The `message` of documents, where an event has none of its own.
 pub(crate) const MESSAGE: &str = "metrics";
@@ -74,17 +71,34 @@ impl MetricsCollector {
 
     /// Begins a unit of work: one document, which is also the log line of that work.
     ///
-    /// It is emitted by [`Event::emit`], or when it is dropped; inside an invocation too it is a
-    /// document of its own, with the ids of the request and the span in which it began.
+    /// It is emitted by [`Event::emit`], or when it is dropped, with the ids of the request and the
+    /// span in which it began. Inside an invocation it becomes a part of the invocation's document,
+    /// unless one of its keys is there already (the second event of a kind), or it has a message or a
+    /// timestamp of its own: then it is a document of its own.
     pub fn event(&self) -> Event {
         Event::begin(self.inner.clone())
     }
 
+    /// Emits one metric as a document of its own, at once, with exactly these dimensions: none of the
+    /// collector's, unless they are given here.
+    ///
+    /// For what has to stand apart, such as a cold start by function and version. Values and names
+    /// are treated as those of an event.
+    pub fn single_metric(&self, name: &str, value: f64, unit: Unit, dimensions: &[(&str, &str)]) {
+        let mut event = self.event();
+        event.set_single();
+        for (name, value) in dimensions {
+            event.dimension(name, value);
+        }
+        event.put(name, value, unit);
+    }
+
     /// Emits a unit of work that is a value of a type: one document, which is also its log line.
     pub fn emit(&self, work: &(impl MetricEvent + ?Sized)) {
-        if self.is_enabled() {
+        let Some(inner) = &self.inner else { return };
+        if !typed::write_line(inner, work) {
             let mut event = self.event();
-            work.write(&mut Fields::new(&mut event, work.shape()));
+            work.write(&mut Fields::of_event(&mut event, work.shape()));
         }
     }
 
@@ -102,12 +116,13 @@ impl MetricsCollector {
             inner.counters.value_out_of_range();
             return;
         }
+        let given = Given { name, unit, resolution: Resolution::Standard, dimensions };
         RequestContext::with_current(|context| match context {
             Some(context) => {
                 let invocation = invocation::table_of(inner, context);
-                inner.record(&invocation.table, &invocation.ids, name, value, unit, dimensions);
+                inner.record(&invocation.table, &invocation.ids, &given, value);
             }
-            None => inner.record(&inner.process, &[], name, value, unit, dimensions),
+            None => inner.record(&inner.process, &[], &given, value),
         });
     }
 
@@ -118,9 +133,7 @@ impl MetricsCollector {
     /// [`flush`](Self::flush) too.
     pub fn finish_invocation(&self, context: &RequestContext) {
         let Some(inner) = &self.inner else { return };
-        if let Some(invocation) = invocation::known_table_of(inner, context) {
-            inner.emit_table(&invocation.table, &invocation.ids);
-        }
+        inner.finish(context);
         inner.report_losses();
     }
 
@@ -181,6 +194,8 @@ impl fmt::Debug for MetricsCollector {
 
 /// What all clones of a collector share.
 pub(crate) struct Inner {
+    /// What tells this collector from all others of the process, dropped ones included.
+    pub(crate) id: u64,
     pub(crate) namespace: String,
     pub(crate) defaults: DimensionSet,
     pub(crate) document_bytes: usize,
@@ -191,22 +206,16 @@ pub(crate) struct Inner {
     pub(crate) outputs: Outputs,
     /// What is recorded outside of any invocation.
     process: Mutex<Table>,
+    /// What events recorded, for the sinks that take series alone: lines have it already.
+    apart: Mutex<Table>,
     /// The invocations that have recorded something and are not over.
     invocations: Mutex<Vec<Weak<InvocationTable>>>,
 }
 
 impl Inner {
-    fn record(
-        &self,
-        table: &Mutex<Table>,
-        ids: &[u8],
-        name: &str,
-        value: f64,
-        unit: Unit,
-        dimensions: &[(&str, &str)],
-    ) {
+    fn record(&self, table: &Mutex<Table>, ids: &[u8], given: &Given<'_>, value: f64) {
         let mut held = lock(table);
-        if held.record(&self.defaults, &self.counters, name, value, unit, dimensions) {
+        if held.record(&self.defaults, &self.counters, given, value, 1) {
             let taken = held.take(self.now_millis());
             drop(held);
             self.emit(&taken, ids);
@@ -220,104 +229,13 @@ impl Inner {
         invocations.push(Arc::downgrade(table));
     }
 
-    fn emit_pending(self: &Arc<Self>) {
-        RequestContext::with_current(|context| match context {
-            Some(context) => {
-                if let Some(invocation) = invocation::known_table_of(self, context) {
-                    self.emit_table(&invocation.table, &invocation.ids);
-                }
-            }
-            None => self.emit_invocations(),
-        });
-        self.emit_table(&self.process, &[]);
-        self.report_losses();
-    }
-
-    fn emit_invocations(&self) {
-        // Out of the lock before anything is emitted, or dropped with its last handle.
-        let live: Vec<_> = lock(&self.invocations).iter().filter_map(Weak::upgrade).collect();
-        for invocation in live {
-            self.emit_table(&invocation.table, &invocation.ids);
-        }
-    }
-
-    pub(crate) fn emit_table(&self, table: &Mutex<Table>, ids: &[u8]) {
-        let taken = lock(table).take(self.now_millis());
-        self.emit(&taken, ids);
-    }
-
     pub(crate) fn now_millis(&self) -> u64 {
         millis_since_epoch(self.clock.now())
     }
 
-    /// Emits what was recorded: in as few documents as keys and limits allow, and to each sink that
-    /// takes series.
-    pub(crate) fn emit(&self, data: &[Datum], ids: &[u8]) {
-        if !self.outputs.lines.is_empty() {
-            self.emit_documents(data, ids);
-        }
-        self.emit_series(data);
-    }
-
-    /// Hands `data` to the sinks that take series, where there are any.
-    pub(crate) fn emit_series(&self, data: &[Datum]) {
-        data.iter().for_each(|datum| self.outputs.push_datum(datum));
-    }
-
-    fn emit_documents(&self, data: &[Datum], ids: &[u8]) {
-        let Some(first) = data.first() else { return };
-        let timestamp_millis = first.timestamp_millis;
-        let mut head = Vec::with_capacity(128);
-        let mut object = Object::resume(&mut head, true);
-        self.style.write(&mut object, Level::Info, timestamp_millis, MESSAGE);
-        object.members(ids);
-        let common = Common { namespace: &self.namespace, timestamp_millis, line: &head };
-        let budget = self.document_bytes.saturating_sub(FRAME_BYTES + head.len());
-        let series = data.iter().map(|datum| Series {
-            name: &datum.key.name,
-            unit: datum.key.unit,
-            resolution: datum.key.resolution,
-            dimensions: &datum.key.dimensions,
-            values: &datum.values,
-        });
-        for draft in plan(items(series), budget) {
-            self.write(|buf| write_draft(buf, &common, &draft, &[]));
-        }
-    }
-
-    /// Hands one line to the sink. The buffer is this thread's, used again for the next line.
-    pub(crate) fn write(&self, encode: impl FnOnce(&mut Vec<u8>)) {
-        self.write_within(usize::MAX, encode);
-    }
-
-    /// As [`write`](Self::write), but hands nothing over and returns false where the line exceeds
-    /// the document size.
-    pub(crate) fn write_if_fits(&self, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
-        self.write_within(self.document_bytes, encode)
-    }
-
-    fn write_within(&self, limit: usize, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
-        // Taken out, not borrowed: a synchronous writer may record on this thread.
-        let mut line = BUFFER.try_with(|buffer| buffer.take()).unwrap_or_default();
-        line.clear();
-        encode(&mut line);
-        let fits = line.len() <= limit;
-        if fits {
-            self.counters.line();
-            self.outputs.push_line(&line);
-        }
-        if line.capacity() <= KEPT_BYTES {
-            let _gone = BUFFER.try_with(|buffer| buffer.replace(line));
-        }
-        fits
-    }
-
-    /// Says in the stream how many values were dropped, if any were since it was last said.
-    fn report_losses(&self) {
-        if let Some(stats) = self.counters.unreported() {
-            let millis = self.now_millis();
-            self.write(|buf| line::write_loss(buf, self.style, millis, &stats));
-        }
+    /// Whether all that is recorded leaves as lines.
+    pub(crate) fn writes_lines_only(&self) -> bool {
+        self.outputs.series.is_empty()
     }
 }
 
@@ -325,8 +243,7 @@ impl Drop for Inner {
     /// Flush on drop: the lane's worker delivers it and ends.
     fn drop(&mut self) {
         self.emit_invocations();
-        self.emit_table(&self.process, &[]);
-        self.report_losses();
+        self.emit_process();
     }
 }
 
@@ -340,29 +257,9 @@ impl fmt::Debug for Inner {
     }
 }
 
-pub(crate) fn write_draft(
-    buf: &mut Vec<u8>,
-    common: &Common<'_>,
-    draft: &Draft<'_>,
-    members: &[u8],
-) {
-    let directives = draft
-        .directives
-        .iter()
-        .map(|(set, metrics)| (set.iter().map(|(name, _)| name), metrics.iter().copied()));
-    encode::document(buf, common, directives, draft.dimensions.iter().copied(), members);
-}
-
 /// Takes a lock whatever happened to its last holder: no user code runs under ours.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a thread keeps of its buffer: a rare large document does not stay.
-const KEPT_BYTES: usize = 64 * 1024;
-
-thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 #[cfg(test)]

@@ -202,6 +202,8 @@ fn scenario_31_a_warm_invocation_carries_nothing_of_the_one_before_it() {
         let _entered = context.enter();
         metrics.put_metric("A", 1.0, Unit::Count, &[("Only", id)]);
         metrics.event().put("B", 1.0, Unit::Count).property("only", id);
+        // Of the same keys as the first: a document of its own.
+        metrics.event().put("B", 2.0, Unit::Count).property("only", id);
         metrics.finish_invocation(&context);
         assert!(metrics.flush(LONG).is_complete());
     }

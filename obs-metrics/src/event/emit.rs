@@ -1,62 +1,179 @@
 //! From an event to its lines.
 //!
-//! Nearly every event is one document as it stands, and is written without any allocation. Where a
-//! limit or a conflict of names stands in the way, the long way resolves it and plans documents.
+//! Nearly every event has a known shape, and its values are put between rendered pieces. One of a new
+//! shape that is a document as it stands is written, and its shape remembered. Where a limit or a
+//! conflict of names stands in the way, the long way resolves it and plans documents.
+
+use std::sync::Arc;
 
 use obs_core::RequestContext;
-use obs_core::clock::millis_since_epoch;
 use obs_core::ids::SpanIds;
 use obs_core::json::{self, Object};
 use obs_core::redact::REDACTED;
 
+use super::parts::Metric;
 use super::resolved::Resolved;
+use super::shape::{self, Shape};
 use super::state::{Scratch, State};
 use crate::collector::{Inner, MESSAGE};
-use crate::encode::{self, Common, MetricRef};
+use crate::dimensions::DimensionSet;
+use crate::encode::{self, Common, Directive, MetricRef};
+use crate::invocation;
 use crate::limits::{DIMENSIONS_PER_SET, METRICS_PER_DOCUMENT, takes_timestamp};
 use crate::line::{self, Level};
 use crate::names;
 use crate::property::{self, Stored};
-use crate::unit::Resolution;
 
 pub(super) fn emit(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     state: &mut State,
     context: Option<&RequestContext>,
     span: Option<SpanIds>,
 ) {
+    let now = inner.now_millis();
+    let millis = state.timestamp_millis.unwrap_or(now);
+    let in_time = takes_timestamp(millis, now);
+    if in_time && emit_known(inner, state, millis, context, span) {
+        return;
+    }
+    state.leave();
+    if in_time && !inner.writes_lines_only() {
+        let dimensions: Vec<_> = state.dimensions().collect();
+        let at = state.timestamp_millis;
+        inner.aggregate_event(at, &dimensions, state.metrics(), state.is_single);
+    }
+    if inner.outputs.lines.is_empty() {
+        return;
+    }
     // Taken out, so that the rest of the state can be read meanwhile.
     let mut scratch = std::mem::take(&mut state.scratch);
-    emit_with(&mut scratch, inner, state, context, span);
+    emit_parts(&mut scratch, inner, state, millis, in_time, context, span);
     state.scratch = scratch;
 }
 
-fn emit_with(
-    scratch: &mut Scratch,
+/// Writes an event whose calls were those of a known shape; returns false, having written nothing,
+/// where something beside the shape stands in the way.
+fn emit_known(
     inner: &Inner,
+    state: &mut State,
+    millis: u64,
+    context: Option<&RequestContext>,
+    span: Option<SpanIds>,
+) -> bool {
+    if !inner.writes_lines_only() || !state.follows_to_the_end() {
+        return false;
+    }
+    let Some(shape) = state.follow.as_ref().map(|follow| &follow.shape) else { return false };
+    if let Some(context) = context
+        && must_look_closer(inner, context, state.may_join(), shape)
+    {
+        return false;
+    }
+    let written = inner.write_if_fits(|line| {
+        begin_line(line, inner, shape, millis, state.message_text());
+        line::append_ids(line, context, span, &inner.counters);
+        line.extend_from_slice(&shape.defaults);
+        for n in &shape.order {
+            let (Some(call), Some(value)) = (shape.calls.get(*n), state.value(*n)) else {
+                continue;
+            };
+            line.extend_from_slice(&call.key);
+            match value {
+                Stored::Text(place) => json::string(line, state.text(place)),
+                Stored::Float(value) => json::float(line, *value),
+                other => property::write_plain(line, other),
+            }
+        }
+        line.push(b'}');
+    });
+    if written {
+        shape::used(shape);
+    }
+    written
+}
+
+/// Writes a document of a known shape up to its `message`.
+pub(crate) fn begin_line(
+    line: &mut Vec<u8>,
+    inner: &Inner,
+    shape: &Shape,
+    millis: u64,
+    message: Option<&str>,
+) {
+    line.extend_from_slice(b"{\"_aws\":{\"Timestamp\":");
+    json::uint(line, millis);
+    line.extend_from_slice(&shape.directives);
+    inner.style.write_info(line, millis, message);
+}
+
+/// Whether an event of a known shape cannot be written as it stands: it may become a part of its
+/// invocation's document, or the request has fields that go into it.
+pub(crate) fn must_look_closer(
+    inner: &Inner,
+    context: &RequestContext,
+    may_join: bool,
+    shape: &Shape,
+) -> bool {
+    let mut has_appended = false;
+    context.appended(|_, _| has_appended = true);
+    has_appended || may_join && !invocation::is_taken(inner, context, shape.first_metric())
+}
+
+fn emit_parts(
+    scratch: &mut Scratch,
+    inner: &Arc<Inner>,
     state: &State,
+    timestamp_millis: u64,
+    in_time: bool,
     context: Option<&RequestContext>,
     span: Option<SpanIds>,
 ) {
     let Scratch { head, members } = scratch;
     head.clear();
     members.clear();
-    let now = millis_since_epoch(inner.clock.now());
-    let timestamp_millis = state.timestamp_millis.unwrap_or(now);
     let message = state.message_text().unwrap_or(MESSAGE);
     let mut object = Object::resume(head, true);
     inner.style.write(&mut object, Level::Info, timestamp_millis, message);
     line::append_ids(head, context, span, &inner.counters);
     let common = Common { namespace: &inner.namespace, timestamp_millis, line: head };
-    let refused = (state.metrics().len() > 0 && !takes_timestamp(timestamp_millis, now))
-        .then_some("timestamp_out_of_window");
+    let refused = (state.metrics().len() > 0 && !in_time).then_some("timestamp_out_of_window");
     if refused.is_some() {
-        let values = state.metrics().map(|(_, _, values)| values.count()).sum();
+        let values = state.metrics().map(|metric| metric.values.count()).sum();
         inner.counters.out_of_window(values);
-    } else if is_plain(inner, state) && emit_plain(members, inner, state, &common, context) {
-        return;
+    } else if is_plain(inner, state) {
+        if let Some(context) = context
+            && state.may_join()
+            && invocation::join(inner, context, || joined(inner, state, span))
+        {
+            return;
+        }
+        if emit_plain(members, inner, state, &common, context) {
+            if state.parts.is_unchanged()
+                && !state.is_single
+                && let Some(shape) = Shape::of(inner, state.calls(), &[])
+            {
+                shape::remember(shape);
+            }
+            return;
+        }
     }
     Resolved::of(inner, state, context).emit(inner, &common, refused);
+}
+
+/// The event as a part of its invocation's document.
+fn joined(inner: &Inner, state: &State, span: Option<SpanIds>) -> invocation::Part {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let dimensions = DimensionSet::of(dimensions(inner, state).map(owned).collect())
+        .with_rollups(&rollups(inner, state));
+    let metrics = state.metrics().map(|Metric { name, unit, resolution, values }| {
+        (name.to_owned(), unit, resolution, values.as_slice().to_vec())
+    });
+    let members = state.properties().map(|(name, value)| {
+        let mut member = Vec::new();
+        write_property(&mut member, state, value);
+        (name.to_owned(), member)
+    });
+    invocation::Part { dimensions, metrics: metrics.collect(), members: members.collect(), span }
 }
 
 /// The collector's dimensions that the event does not have itself, and the event's own.
@@ -64,9 +181,10 @@ pub(super) fn dimensions<'a>(
     inner: &'a Inner,
     state: &'a State,
 ) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
-    inner
-        .defaults
-        .iter()
+    let defaults = (!state.is_single).then_some(&inner.defaults);
+    defaults
+        .into_iter()
+        .flat_map(DimensionSet::iter)
         .filter(|(name, _)| state.dimensions().all(|(own, _)| own != *name))
         .chain(state.dimensions())
 }
@@ -77,14 +195,14 @@ fn is_plain(inner: &Inner, state: &State) -> bool {
     let taken = |name: &str| dimensions(inner, state).any(|(other, _)| other == name);
     metrics.len() > 0
         && metrics.len() <= METRICS_PER_DOCUMENT
-        && !state.mixed_units
+        && !state.parts.mixed_units
         && dimensions(inner, state).count() <= DIMENSIONS_PER_SET
         && metrics
             .clone()
-            .all(|(name, _, values)| values.of_one_document().is_some() && !taken(name))
+            .all(|metric| metric.values.of_one_document().is_some() && !taken(metric.name))
         && state
             .properties()
-            .all(|(name, _)| !taken(name) && metrics.clone().all(|(other, _, _)| other != name))
+            .all(|(name, _)| !taken(name) && metrics.clone().all(|metric| metric.name != name))
 }
 
 /// Writes the one document; returns false, having written nothing, where it is too large.
@@ -95,23 +213,19 @@ fn emit_plain(
     common: &Common<'_>,
     context: Option<&RequestContext>,
 ) -> bool {
-    let metrics = state.metrics().filter_map(|(name, unit, values)| {
+    let metrics = state.metrics().filter_map(|Metric { name, unit, resolution, values }| {
         let values = values.of_one_document()?;
-        Some(MetricRef { name, unit, resolution: Resolution::Standard, values })
+        Some(MetricRef { name, unit, resolution, values })
     });
     let mut object = Object::resume(members, true);
     for (name, value) in state.properties() {
-        let buf = object.key(name);
-        match value {
-            Stored::Text(place) => json::string(buf, state.text(place)),
-            other => property::write_plain(buf, other),
-        }
+        write_property(object.key(name), state, value);
     }
     if let Some(context) = context {
         let taken = |key: &str| {
             names::is_line_key(key)
                 || dimensions(inner, state).any(|(name, _)| name == key)
-                || state.metrics().any(|(name, _, _)| name == key)
+                || state.metrics().any(|metric| metric.name == key)
                 || state.properties().any(|(name, _)| name == key)
         };
         context.appended(|key, value| {
@@ -120,11 +234,38 @@ fn emit_plain(
             }
         });
     }
+    let rollups = rollups(inner, state);
     inner.write_if_fits(|buf| {
-        let names = dimensions(inner, state).map(|(name, _)| name);
-        let directives = std::iter::once((names, metrics));
+        let directive = Directive {
+            names: dimensions(inner, state).map(|(name, _)| name),
+            rollups: rollups.iter().map(|set| set.iter().copied()),
+            metrics,
+        };
+        let directives = std::iter::once(directive);
         encode::document(buf, common, directives, dimensions(inner, state), members);
     })
+}
+
+/// The further sets of dimensions, the collector's and the event's own.
+pub(super) fn rollups<'a>(inner: &'a Inner, state: &'a State) -> Vec<Vec<&'a str>> {
+    let mut sets = if state.is_single { Vec::new() } else { inner.defaults.rollups_by_name() };
+    if !state.parts.sets.is_empty() {
+        let known = |name: &&str| dimensions(inner, state).any(|(other, _)| other == *name);
+        for set in &state.parts.sets {
+            let set: Vec<&str> = set.iter().map(|name| &**name).filter(known).collect();
+            if set.len() < dimensions(inner, state).count() && !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
+    }
+    sets
+}
+
+fn write_property(buf: &mut Vec<u8>, state: &State, value: &Stored) {
+    match value {
+        Stored::Text(place) => json::string(buf, state.text(place)),
+        other => property::write_plain(buf, other),
+    }
 }
 
 /// A field that the request appends to its lines.

@@ -1,7 +1,9 @@
 //! A unit of work: one document that is also the log line of that work.
 
 mod emit;
+mod parts;
 mod resolved;
+mod shape;
 mod state;
 
 use std::cell::RefCell;
@@ -15,7 +17,10 @@ use obs_core::ids::{self, SpanIds};
 
 use crate::collector::Inner;
 use crate::property::PropertyValue;
-use crate::unit::Unit;
+use crate::unit::{Resolution, Unit};
+pub(crate) use emit::{begin_line, must_look_closer};
+pub(crate) use parts::Metric as Recorded;
+pub(crate) use shape::{Call, Shape, What};
 use state::State;
 
 /// A unit of work being recorded; see [`MetricsCollector::event`](crate::MetricsCollector::event).
@@ -58,17 +63,21 @@ struct Live {
 
 impl Event {
     pub(crate) fn begin(collector: Option<Arc<Inner>>) -> Self {
-        Self {
-            live: collector.map(|collector| Live {
-                collector,
-                state: POOL
-                    .try_with(|pool| pool.borrow_mut().pop())
-                    .ok()
-                    .flatten()
-                    .unwrap_or_default(),
-                context: RequestContext::current(),
-                span: ids::current_ids(),
-            }),
+        let live = collector.map(|collector| {
+            let pooled = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
+            let mut state = pooled.unwrap_or_default();
+            state.begin(collector.id);
+            let (context, span) = (RequestContext::current(), ids::current_ids());
+            Live { collector, state, context, span }
+        });
+        Self { live }
+    }
+
+    /// Of the collector's dimensions it has none.
+    pub(crate) fn set_single(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.state.leave();
+            live.state.is_single = true;
         }
     }
 
@@ -92,8 +101,36 @@ impl Event {
     /// Names have up to 255 characters; anything else is made valid and counted. A value that is not
     /// finite or beyond ±2^360 is dropped and counted.
     pub fn put(&mut self, name: &str, value: f64, unit: Unit) -> &mut Self {
+        self.put_at(name, value, unit, Resolution::Standard)
+    }
+
+    /// As [`put`](Self::put), of a metric that CloudWatch keeps by the second
+    /// ([`Resolution::High`]).
+    pub fn put_high_resolution(&mut self, name: &str, value: f64, unit: Unit) -> &mut Self {
+        self.put_at(name, value, unit, Resolution::High)
+    }
+
+    pub(crate) fn put_at(
+        &mut self,
+        name: &str,
+        value: f64,
+        unit: Unit,
+        resolution: Resolution,
+    ) -> &mut Self {
         if let Some(live) = &mut self.live {
-            live.state.put(name, value, unit, &live.collector.counters);
+            live.state.put(name, value, unit, resolution, &live.collector.counters);
+        }
+        self
+    }
+
+    /// Adds a further set of dimensions, by the names of some of this event's: its metrics appear
+    /// under that set too. `[]` is the set without any.
+    ///
+    /// Each set is a metric of its own, which CloudWatch bills. Names that are no dimension of the
+    /// event are passed over.
+    pub fn dimension_set(&mut self, names: &[&str]) -> &mut Self {
+        if let Some(live) = &mut self.live {
+            live.state.dimension_set(names);
         }
         self
     }
@@ -132,11 +169,14 @@ impl Event {
 
     /// Writes what was recorded, and leaves the event empty, as it began. Dropping it does the same.
     pub fn emit(&mut self) {
-        if let Some(live) = &mut self.live
-            && !live.state.is_empty()
-        {
-            emit::emit(&live.collector, &mut live.state, live.context.as_ref(), live.span);
-            live.state.clear();
+        if let Some(live) = &mut self.live {
+            let Live { collector, state, .. } = live;
+            collector.counters.values(state.take_came());
+            if !state.is_empty() {
+                emit::emit(collector, state, live.context.as_ref(), live.span);
+            }
+            state.clear();
+            state.begin(collector.id);
         }
     }
 }
@@ -144,9 +184,10 @@ impl Event {
 impl Drop for Event {
     fn drop(&mut self) {
         self.emit();
-        if let Some(live) = self.live.take()
+        if let Some(mut live) = self.live.take()
             && live.state.is_worth_keeping()
         {
+            live.state.clear();
             let _gone = POOL.try_with(|pool| {
                 let mut pool = pool.borrow_mut();
                 if pool.len() < POOLED_STATES {

@@ -7,23 +7,22 @@ use std::collections::{HashMap, HashSet};
 use obs_core::RequestContext;
 use obs_core::json::{self, Object};
 
-use super::emit::dimensions;
+use super::emit::{dimensions, rollups};
+use super::parts::Metric;
 use super::state::State;
 use crate::collector::{Inner, write_draft};
 use crate::dimensions::DimensionSet;
-use crate::distribution::Distribution;
 use crate::encode::{self, Common, FRAME_BYTES, MetricRef};
 use crate::limits::DIMENSIONS_PER_SET;
 use crate::names;
-use crate::plan::{Item, Series, item_bytes, items, metric_bytes, plan};
+use crate::plan::{Draft, Item, Series, item_bytes, items, metric_bytes, plan};
 use crate::property::{self, Stored};
 use crate::stats::Counters;
-use crate::unit::{Resolution, Unit};
 
 /// An event whose names are all different.
 pub(super) struct Resolved<'a> {
     dimensions: DimensionSet,
-    metrics: Vec<(Cow<'a, str>, Unit, &'a Distribution)>,
+    metrics: Vec<(Cow<'a, str>, Metric<'a>)>,
     members: Vec<Member<'a>>,
 }
 
@@ -36,7 +35,7 @@ struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     fn of(state: &'a State) -> Self {
-        let metrics = state.metrics().map(|(name, _, _)| name);
+        let metrics = state.metrics().map(|metric| metric.name);
         let wanted = metrics.chain(state.properties().map(|(name, _)| name)).collect();
         Self { taken: HashSet::new(), wanted }
     }
@@ -89,9 +88,9 @@ impl<'a> Resolved<'a> {
         let mut written: HashMap<&str, Cow<'a, str>> = HashMap::new();
         let metrics = state
             .metrics()
-            .map(|(name, unit, values)| {
-                let name = written.entry(name).or_insert_with(|| keys.take(name, counters));
-                (name.clone(), unit, values)
+            .map(|metric| {
+                let taken = || keys.take(metric.name, counters);
+                (written.entry(metric.name).or_insert_with(taken).clone(), metric)
             })
             .collect();
         for (name, value) in state.properties() {
@@ -113,17 +112,18 @@ impl<'a> Resolved<'a> {
                 }
             });
         }
-        let dimensions = DimensionSet::of(pairs.iter().map(owned).collect());
+        let dimensions = DimensionSet::of(pairs.iter().map(owned).collect())
+            .with_rollups(&rollups(inner, state));
         Self { dimensions, metrics, members }
     }
 
     fn items(&self) -> Vec<Item<'_>> {
-        items(self.metrics.iter().map(|(name, unit, values)| Series {
+        items(self.metrics.iter().map(|(name, metric)| Series {
             name,
-            unit: *unit,
-            resolution: Resolution::Standard,
+            unit: metric.unit,
+            resolution: metric.resolution,
             dimensions: &self.dimensions,
-            values: values.as_slice(),
+            values: metric.values.as_slice(),
         }))
     }
 
@@ -142,7 +142,7 @@ impl<'a> Resolved<'a> {
         if self.metrics.is_empty() || refused.is_some() {
             self.emit_log_line(inner, common, refused, budget, &members);
         } else {
-            for (n, draft) in plan(self.items(), budget).iter().enumerate() {
+            for (n, draft) in plan(Draft::default(), self.items(), budget).iter().enumerate() {
                 let members = if n == 0 { members.as_slice() } else { &[] };
                 inner.write(|buf| write_draft(buf, common, draft, members));
             }

@@ -1,17 +1,19 @@
 //! What an event has been told so far, in buffers that are used again.
+//!
+//! While the event follows a known shape, only values are kept, in the order of the calls. Once it
+//! leaves the shapes, what came so far becomes [`Parts`], and so does what comes after.
 
 use std::ops::Range;
 
 use obs_core::Redactor;
 
-use crate::dimensions;
-use crate::distribution::Distribution;
+use super::parts::Parts;
+use super::shape::{Follow, What};
 use crate::limits;
 use crate::names;
 use crate::property::{self, PropertyValue, Stored, Value};
-use crate::series::mix;
 use crate::stats::Counters;
-use crate::unit::Unit;
+use crate::unit::{Resolution, Unit};
 
 /// Bytes that a message may have.
 const MESSAGE_BYTES: usize = 8 * 1024;
@@ -24,15 +26,15 @@ pub(super) struct State {
     text: String,
     message: Option<Range<usize>>,
     pub(super) timestamp_millis: Option<u64>,
-    /// Valid names and values; each name once.
-    dimensions: Vec<(Range<usize>, Range<usize>)>,
-    /// The first `used` are this event's; the others wait with their memory for the next one.
-    metrics: Vec<Put>,
-    used: usize,
-    /// Valid names, each once.
-    properties: Vec<Property>,
-    /// Whether one name has two units: then one document cannot hold it.
-    pub(super) mixed_units: bool,
+    /// The shape that the calls so far have followed.
+    pub(super) follow: Option<Follow>,
+    /// The values of the calls so far, while a shape is followed.
+    values: Vec<Stored>,
+    pub(super) parts: Parts,
+    /// Values that came and are not counted yet.
+    came: u64,
+    /// Nothing of the collector's dimensions; always a document of its own.
+    pub(super) is_single: bool,
     pub(super) scratch: Scratch,
 }
 
@@ -45,98 +47,64 @@ pub(super) struct Scratch {
     pub(super) members: Vec<u8>,
 }
 
-#[derive(Debug)]
-struct Put {
-    name: Range<usize>,
-    /// Compared before the names are: most events have few metrics, some have hundreds.
-    hash: u64,
-    unit: Unit,
-    values: Distribution,
-}
-
-#[derive(Debug)]
-struct Property {
-    name: Range<usize>,
-    hash: u64,
-    value: Stored,
-}
-
 impl State {
+    /// Begins an event of this collector.
+    pub(super) fn begin(&mut self, collector: u64) {
+        self.follow = Follow::begin(collector);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.used == 0
-            && self.dimensions.is_empty()
-            && self.properties.is_empty()
-            && self.message.is_none()
+        self.values.is_empty() && self.parts.is_empty() && self.message.is_none()
     }
 
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.message = None;
         self.timestamp_millis = None;
-        self.dimensions.clear();
-        for put in self.metrics.iter_mut().take(self.used) {
-            put.values.clear();
-        }
-        self.used = 0;
-        self.properties.clear();
-        self.mixed_units = false;
+        self.follow = None;
+        self.values.clear();
+        self.parts.clear();
+        self.is_single = false;
     }
 
     /// Whether its memory is of an ordinary event's size.
     pub(super) fn is_worth_keeping(&self) -> bool {
         self.text.capacity() + self.scratch.members.capacity() <= KEPT_BYTES
-            && self.metrics.len() <= limits::METRICS_PER_DOCUMENT
+            && self.parts.is_worth_keeping()
+    }
+
+    /// How many values came since it was last asked.
+    pub(super) fn take_came(&mut self) -> u64 {
+        std::mem::take(&mut self.came)
     }
 
     pub(super) fn dimension(&mut self, name: &str, value: &str, counters: &Counters) {
-        let Some((name, value)) = dimensions::valid_pair(name, value, counters) else { return };
-        let value = append(&mut self.text, &value);
-        let known = self.dimensions.iter_mut().find(|(known, _)| self.text[known.clone()] == *name);
-        match known {
-            Some((_, old)) => *old = value,
-            None => {
-                let name = append(&mut self.text, &name);
-                self.dimensions.push((name, value));
-            }
+        if names::is_plain_dimension_value(value) && self.follows(What::Dimension, name).is_some() {
+            let value = append(&mut self.text, value);
+            self.values.push(Stored::Text(value));
+        } else {
+            self.leave();
+            self.parts.dimension(&mut self.text, name, value, counters);
         }
     }
 
-    pub(super) fn put(&mut self, name: &str, value: f64, unit: Unit, counters: &Counters) {
-        counters.value();
+    pub(super) fn put(
+        &mut self,
+        name: &str,
+        value: f64,
+        unit: Unit,
+        resolution: Resolution,
+        counters: &Counters,
+    ) {
+        self.came += 1;
         if !limits::takes_value(value) {
             counters.value_out_of_range();
-            return;
+        } else if self.follows(What::Metric(unit, resolution), name).is_some() {
+            self.values.push(Stored::Float(value));
+        } else {
+            self.leave();
+            self.parts.put(&mut self.text, name, value, (unit, resolution), counters);
         }
-        let Some(valid) = names::metric_name(name) else {
-            counters.value_without_name();
-            return;
-        };
-        if *valid != *name {
-            counters.repaired();
-        }
-        let hash = mix(0, valid.as_bytes());
-        for put in self.metrics.iter_mut().take(self.used) {
-            if put.hash == hash && self.text[put.name.clone()] == *valid {
-                if put.unit == unit {
-                    put.values.record(value);
-                    return;
-                }
-                self.mixed_units = true;
-            }
-        }
-        let name = append(&mut self.text, &valid);
-        match self.metrics.get_mut(self.used) {
-            Some(put) => {
-                (put.name, put.hash, put.unit) = (name, hash, unit);
-                put.values.record(value);
-            }
-            None => {
-                let mut values = Distribution::default();
-                values.record(value);
-                self.metrics.push(Put { name, hash, unit, values });
-            }
-        }
-        self.used += 1;
     }
 
     pub(super) fn property(
@@ -146,33 +114,20 @@ impl State {
         redactor: &Redactor,
         counters: &Counters,
     ) {
-        let Some(valid) = names::property_name(name) else {
-            counters.blank_property();
-            return;
-        };
-        if *valid != *name {
-            counters.repaired();
+        if let Some(redacted) = self.follows(What::Property, name) {
+            let value = stored(&mut self.text, value, redacted);
+            self.values.push(value);
+        } else {
+            self.leave();
+            let value = stored(&mut self.text, value, redactor.is_redacted(name));
+            self.parts.property(&mut self.text, name, value, counters);
         }
-        let value = match value.0 {
-            _ if redactor.is_redacted(name) => Stored::Redacted,
-            Value::Text(text) => Stored::Text(append(&mut self.text, &text)),
-            Value::Unsigned(n) => Stored::Unsigned(n),
-            Value::Signed(n) => Stored::Signed(n),
-            Value::Float(n) => Stored::Float(n),
-            Value::Bool(b) => Stored::Bool(b),
-        };
-        let hash = mix(0, valid.as_bytes());
-        let known = self
-            .properties
-            .iter_mut()
-            .find(|known| known.hash == hash && self.text[known.name.clone()] == *valid);
-        match known {
-            Some(known) => known.value = value,
-            None => {
-                let name = append(&mut self.text, &valid);
-                self.properties.push(Property { name, hash, value });
-            }
-        }
+    }
+
+    /// A further set of dimensions under which the metrics appear too.
+    pub(super) fn dimension_set(&mut self, names: &[&str]) {
+        self.leave();
+        self.parts.dimension_set(names);
     }
 
     pub(super) fn message(&mut self, message: &str, counters: &Counters) {
@@ -187,32 +142,75 @@ impl State {
         self.message.clone().map(|message| &self.text[message])
     }
 
-    pub(super) fn dimensions(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        self.dimensions
-            .iter()
-            .map(|(name, value)| (&self.text[name.clone()], &self.text[value.clone()]))
+    /// Whether nothing but a conflict of names keeps it from being a part of its invocation's document.
+    pub(super) fn may_join(&self) -> bool {
+        !self.is_single && self.message.is_none() && self.timestamp_millis.is_none()
     }
 
-    pub(super) fn metrics(
-        &self,
-    ) -> impl ExactSizeIterator<Item = (&str, Unit, &Distribution)> + Clone {
-        self.metrics
-            .iter()
-            .take(self.used)
-            .map(|put| (&self.text[put.name.clone()], put.unit, &put.values))
+    /// Whether the calls that came are those of a known shape, all of them.
+    pub(super) fn follows_to_the_end(&mut self) -> bool {
+        !self.is_single && self.follow.as_mut().is_some_and(Follow::is_complete)
     }
 
-    pub(super) fn properties(&self) -> impl Iterator<Item = (&str, &Stored)> + Clone {
-        self.properties.iter().map(|known| (&self.text[known.name.clone()], &known.value))
+    /// The values, in the order of the shape's calls.
+    pub(super) fn value(&self, call: usize) -> Option<&Stored> {
+        self.values.get(call)
     }
 
     pub(super) fn text(&self, place: &Range<usize>) -> &str {
         &self.text[place.clone()]
     }
+
+    /// Follows one call further; returns whether its value is redacted, `None` where it is new.
+    #[inline]
+    fn follows(&mut self, what: What, name: &str) -> Option<bool> {
+        self.follow.as_mut()?.next(what, name)
+    }
+
+    /// Leaves the shapes: what came so far is looked at name by name from now on.
+    pub(super) fn leave(&mut self) {
+        let Some(follow) = self.follow.take() else { return };
+        for ((what, name), value) in follow.calls().zip(self.values.drain(..)) {
+            self.parts.replay(&mut self.text, what, name, value);
+        }
+    }
 }
 
-fn append(text: &mut String, part: &str) -> Range<usize> {
+pub(super) fn append(text: &mut String, part: &str) -> Range<usize> {
     let start = text.len();
     text.push_str(part);
     start..text.len()
+}
+
+fn stored(text: &mut String, value: PropertyValue<'_>, redacted: bool) -> Stored {
+    match value.0 {
+        _ if redacted => Stored::Redacted,
+        Value::Text(value) => Stored::Text(append(text, &value)),
+        Value::Unsigned(n) => Stored::Unsigned(n),
+        Value::Signed(n) => Stored::Signed(n),
+        Value::Float(n) => Stored::Float(n),
+        Value::Bool(b) => Stored::Bool(b),
+    }
+}
+
+// What is read of an event that has left the shapes.
+impl State {
+    pub(super) fn dimensions(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.parts.dimensions(&self.text)
+    }
+
+    pub(super) fn metrics(
+        &self,
+    ) -> impl ExactSizeIterator<Item = super::parts::Metric<'_>> + Clone {
+        self.parts.metrics(&self.text)
+    }
+
+    pub(super) fn properties(&self) -> impl Iterator<Item = (&str, &Stored)> + Clone {
+        self.parts.properties(&self.text)
+    }
+
+    /// The calls in their order.
+    pub(super) fn calls(&self) -> impl Iterator<Item = (What, &str)> + Clone {
+        self.parts.calls(&self.text)
+    }
 }

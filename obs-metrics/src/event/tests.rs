@@ -178,10 +178,41 @@ fn the_request_and_the_span_in_which_it_began_are_in_the_line() {
             tracing::info_span!("work").in_scope(|| metrics.event())
         });
     work.put("A", 1.0, Unit::Count);
-    // Ended where neither is current.
+    // Ended where neither is current; it becomes a part of the request's document.
     std::thread::spawn(move || drop(work)).join().unwrap();
+    assert_eq!(capture.text(), "");
+    metrics.finish_invocation(&context);
     insta::assert_snapshot!(capture.text(), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[["Service"]],"Metrics":[{"Name":"A","Unit":"Count"}]}]},"level":"INFO","message":"metrics","function_request_id":"8f5c","cold_start":false,"trace_id":"5759e988bd862e3fe1be46a994272793","span_id":"000000000000abcd","Service":"orders","A":1,"tenant":"acme","iban":"[REDACTED]"}"#);
     capture.documents();
+}
+
+#[test]
+fn the_second_event_of_a_kind_in_a_request_is_a_document_of_its_own() {
+    let capture = Capture::default();
+    let metrics = capture.collector();
+    let context = RequestContext::builder().request_id("8f5c").build();
+    context.append("tenant", "acme");
+    let entered = context.enter();
+    for order in ["1", "2", "3"] {
+        let mut work = metrics.event();
+        work.dimension("P", "x").put("A", 1.0, Unit::Count).property("order", order).emit();
+    }
+    metrics.event().dimension("P", "y").put("B", 2.0, Unit::Count);
+    metrics.event().dimension("P", "x").put("C", 3.0, Unit::Count);
+    metrics.event().dimension("Q", "x").put("D", 4.0, Unit::Count).message("own").emit();
+    metrics.put_metric("E", 5.0, Unit::Count, &[("P", "x")]);
+    drop((entered, context));
+    let shapes: Vec<String> = capture
+        .documents()
+        .iter()
+        .map(|d| {
+            d.metrics().map(|m| format!("{}={}", m.name(), m.sum())).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    assert_eq!(shapes, ["A=1", "A=1", "B=2", "D=4", "A=1 C=3 E=5"]);
+    let lines = capture.lines();
+    assert!(lines.iter().all(|line| line.contains("8f5c") && line.contains("acme")), "{lines:?}");
+    assert!(lines[0].contains(r#""order":"2""#) && lines[4].contains(r#""order":"1""#));
 }
 
 #[test]

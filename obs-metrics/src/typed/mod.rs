@@ -4,6 +4,7 @@ mod fields;
 mod value;
 
 pub use fields::Fields;
+pub(crate) use fields::write_line;
 pub use value::{DimensionValue, MetricValue, PropertySource, Values};
 
 use crate::unit::{Resolution, Unit};

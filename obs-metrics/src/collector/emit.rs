@@ -1,0 +1,251 @@
+//! How what was recorded leaves: as documents, and as series.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, Weak};
+
+use obs_core::RequestContext;
+use obs_core::json::Object;
+use obs_core::redact::REDACTED;
+
+use super::{Inner, MESSAGE, lock};
+use crate::datum::{Datum, Kind, SeriesKey};
+use crate::dimensions::DimensionSet;
+use crate::encode::{self, Common, Directive, FRAME_BYTES};
+use crate::event::Recorded;
+use crate::invocation::{self, InvocationTable, Member, Parts};
+use crate::line::{self, Level};
+use crate::names;
+use crate::plan::{Draft, Series, items, plan};
+use crate::series::Table;
+
+/// What a thread keeps of its buffer: a rare large document does not stay.
+const KEPT_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Inner {
+    /// Emits what the caller may see: its own invocation's or, outside, everybody's; and what belongs
+    /// to the process.
+    pub(super) fn emit_pending(self: &Arc<Self>) {
+        RequestContext::with_current(|context| match context {
+            Some(context) => self.finish(context),
+            None => self.emit_invocations(),
+        });
+        self.emit_process();
+    }
+
+    /// Emits what is aggregated for `context`.
+    pub(super) fn finish(&self, context: &RequestContext) {
+        if let Some(invocation) = invocation::known_table_of(self, context) {
+            self.emit_invocation(&invocation, Some(context));
+        }
+    }
+
+    pub(super) fn emit_process(&self) {
+        self.emit_table(&self.process, &[]);
+        let apart = lock(&self.apart).take(self.now_millis());
+        self.emit_series(&apart);
+        self.report_losses();
+    }
+
+    pub(super) fn emit_invocations(&self) {
+        // Out of the lock before anything is emitted, or dropped with its last handle.
+        let live: Vec<_> = lock(&self.invocations).iter().filter_map(Weak::upgrade).collect();
+        for invocation in live {
+            self.emit_invocation(&invocation, None);
+        }
+    }
+
+    /// Emits what an invocation recorded; where its context is at hand, with the fields that were
+    /// appended to it.
+    pub(crate) fn emit_invocation(
+        &self,
+        invocation: &InvocationTable,
+        context: Option<&RequestContext>,
+    ) {
+        let mut parts = std::mem::take(&mut *lock(&invocation.parts));
+        let data = lock(&invocation.table).take(self.now_millis());
+        if !self.outputs.lines.is_empty() {
+            if let Some(context) = context {
+                parts.appended = self.appended(context);
+            }
+            let mut ids = invocation.ids.clone();
+            if let Some(span) = parts.span() {
+                let is_first = ids.is_empty();
+                let mut object = Object::resume(&mut ids, is_first);
+                if !invocation.has_trace_id {
+                    object.display("trace_id", span.trace_id);
+                }
+                object.display("span_id", span.span_id);
+            }
+            self.emit_documents(&data, &parts, &ids);
+        }
+        self.emit_series(&data);
+    }
+
+    pub(super) fn emit_table(&self, table: &Mutex<Table>, ids: &[u8]) {
+        let taken = lock(table).take(self.now_millis());
+        self.emit(&taken, ids);
+    }
+
+    /// Emits what was recorded: in as few documents as keys and limits allow, and to each sink that
+    /// takes series.
+    pub(crate) fn emit(&self, data: &[Datum], ids: &[u8]) {
+        if !self.outputs.lines.is_empty() {
+            self.emit_documents(data, &Parts::default(), ids);
+        }
+        self.emit_series(data);
+    }
+
+    /// Hands `data` to the sinks that take series, where there are any.
+    fn emit_series(&self, data: &[Datum]) {
+        data.iter().for_each(|datum| self.outputs.push_datum(datum));
+    }
+
+    /// Gives an event's metrics to the sinks that take series: aggregated until the next flush, or at
+    /// once where the event has a time of its own.
+    pub(crate) fn aggregate_event<'a>(
+        &self,
+        at: Option<u64>,
+        dimensions: &[(&str, &str)],
+        metrics: impl Iterator<Item = Recorded<'a>>,
+        is_single: bool,
+    ) {
+        let none = DimensionSet::default();
+        let defaults = if is_single { &none } else { &self.defaults };
+        match at {
+            None => {
+                let mut apart = lock(&self.apart);
+                for metric in metrics {
+                    let given = metric.given(dimensions);
+                    for (value, count) in metric.values.as_slice() {
+                        apart.record(defaults, &self.counters, &given, *value, *count);
+                    }
+                }
+            }
+            Some(timestamp_millis) => {
+                let pairs = dimensions.iter().copied();
+                let set = Arc::new(DimensionSet::merged(defaults, pairs, &self.counters));
+                for metric in metrics {
+                    let key = SeriesKey {
+                        name: metric.name.to_owned(),
+                        unit: metric.unit,
+                        resolution: metric.resolution,
+                        kind: Kind::Distribution,
+                        dimensions: Arc::clone(&set),
+                    };
+                    let values = metric.values.as_slice().to_vec();
+                    self.emit_series(&[Datum { key: Arc::new(key), timestamp_millis, values }]);
+                }
+            }
+        }
+    }
+
+    fn emit_documents(&self, data: &[Datum], parts: &Parts, ids: &[u8]) {
+        if data.is_empty() && parts.parts.is_empty() {
+            return;
+        }
+        let timestamp_millis =
+            data.first().map_or_else(|| self.now_millis(), |datum| datum.timestamp_millis);
+        let mut head = Vec::with_capacity(128);
+        let mut object = Object::resume(&mut head, true);
+        self.style.write(&mut object, Level::Info, timestamp_millis, MESSAGE);
+        object.members(ids);
+        let common = Common { namespace: &self.namespace, timestamp_millis, line: &head };
+        let budget = self.document_bytes.saturating_sub(FRAME_BYTES + head.len());
+        let series = data.iter().map(|datum| Series {
+            name: &datum.key.name,
+            unit: datum.key.unit,
+            resolution: datum.key.resolution,
+            dimensions: &datum.key.dimensions,
+            values: &datum.values,
+        });
+        let mut first = Draft::default();
+        parts.parts.iter().for_each(|part| first.join(part));
+        let mut drafts = plan(first, items(series), budget);
+        if let Some(first) = drafts.first_mut() {
+            for (name, value) in &parts.appended {
+                first.add_member(name, value, budget);
+            }
+        }
+        for draft in &drafts {
+            self.write(|buf| write_draft(buf, &common, draft, draft.members()));
+        }
+    }
+
+    /// The fields that were appended to the request, as members.
+    pub(crate) fn appended(&self, context: &RequestContext) -> Vec<Member> {
+        let mut fields = Vec::new();
+        context.appended(|key, value| {
+            if self.redactor.is_redacted(key) {
+                fields.push((key.to_owned(), format!("\"{REDACTED}\"").into_bytes()));
+            } else if !names::is_line_key(key) {
+                fields.push((key.to_owned(), value.to_vec()));
+            }
+        });
+        fields
+    }
+
+    /// Hands one line to the sink. The buffer is this thread's, used again for the next line.
+    pub(crate) fn write(&self, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.write_within(usize::MAX, |line| {
+            encode(line);
+            false
+        });
+    }
+
+    /// As [`write`](Self::write), but hands nothing over and returns false where the line exceeds
+    /// the document size.
+    pub(crate) fn write_if_fits(&self, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.write_unless(|line| {
+            encode(line);
+            false
+        })
+    }
+
+    /// As [`write_if_fits`](Self::write_if_fits), and not where `encode` returns true: that it could
+    /// not.
+    pub(crate) fn write_unless(&self, encode: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        self.write_within(self.document_bytes, encode)
+    }
+
+    fn write_within(&self, limit: usize, encode: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        // Taken out, not borrowed: a synchronous writer may record on this thread.
+        let mut line = BUFFER.try_with(|buffer| buffer.take()).unwrap_or_default();
+        line.clear();
+        let failed = encode(&mut line);
+        let fits = !failed && line.len() <= limit;
+        if fits {
+            self.counters.line();
+            self.outputs.push_line(&line);
+        }
+        if line.capacity() <= KEPT_BYTES {
+            let _gone = BUFFER.try_with(|buffer| buffer.replace(line));
+        }
+        fits
+    }
+
+    /// Says in the stream how many values were dropped, if any were since it was last said.
+    pub(super) fn report_losses(&self) {
+        if let Some(stats) = self.counters.unreported() {
+            let millis = self.now_millis();
+            self.write(|buf| line::write_loss(buf, self.style, millis, &stats));
+        }
+    }
+}
+
+pub(crate) fn write_draft(
+    buf: &mut Vec<u8>,
+    common: &Common<'_>,
+    draft: &Draft<'_>,
+    members: &[u8],
+) {
+    let directives = draft.directives.iter().map(|(set, metrics)| Directive {
+        names: set.iter().map(|(name, _)| name),
+        rollups: set.rollups().map(|rollup| rollup.map(|(name, _)| name)),
+        metrics: metrics.iter().copied(),
+    });
+    encode::document(buf, common, directives, draft.dimensions.iter().copied(), members);
+}
