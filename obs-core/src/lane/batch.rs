@@ -25,7 +25,9 @@ pub struct Lines {
 impl Lines {
     /// Appends `line`, which has no line feed, and a line feed. Its weight is one byte more than its
     /// length.
+    #[inline]
     pub fn push(&mut self, line: &[u8]) {
+        self.bytes.reserve(line.len() + 1);
         self.bytes.extend_from_slice(line);
         self.bytes.push(b'\n');
         self.ends.push(self.bytes.len());
@@ -47,10 +49,12 @@ impl Lines {
 }
 
 impl Batch for Lines {
+    #[inline]
     fn len(&self) -> usize {
         self.ends.len()
     }
 
+    #[inline]
     fn clear(&mut self, keep_bytes: usize) {
         self.bytes.clear();
         self.ends.clear();

@@ -103,7 +103,10 @@ impl<B: Batch> LaneBuilder<B> {
         Ok(self.start_worker(Awaiting(sink), TokioDriver::new()?))
     }
 
-    fn start_worker<S: Deliver<B>, D: Driver>(self, sink: S, driver: D) -> Lane<B> {
+    fn start_worker<S: Deliver<B>, D: Driver>(self, sink: S, driver: D) -> Lane<B>
+    where
+        Worker<B, S, D>: Drain<B>,
+    {
         let lane = Arc::new(Shared::new(self.name, self.capacity, self.linger, self.overflow));
         let worker = Worker::new(sink, driver);
         if self.synchronous {
@@ -122,7 +125,10 @@ impl<B: Batch> LaneBuilder<B> {
         &self,
         lane: &Arc<Shared<B>>,
         worker: Worker<B, S, D>,
-    ) -> Result<(), Box<dyn Drain<B>>> {
+    ) -> Result<(), Box<dyn Drain<B>>>
+    where
+        Worker<B, S, D>: Drain<B>,
+    {
         // The thread takes the worker out: what `spawn` is given is gone when it fails.
         let handover = Arc::new(Mutex::new(Some(worker)));
         let mut thread = std::thread::Builder::new().name(format!("obs-{}", self.name));

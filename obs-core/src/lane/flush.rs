@@ -3,13 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::report::{FlushReport, LaneReport};
-use super::shared::{Shared, State, deadline_after};
+use super::shared::{Locked, Shared, State, deadline_after};
 use super::worker::is_delivering;
 use crate::timer::{self, Timer};
 
@@ -56,7 +56,7 @@ impl<B: Batch> Flush<B> {
             || is_delivering(self.lane.id())
     }
 
-    fn report(&self, mut state: MutexGuard<'_, State<B>>) -> FlushReport {
+    fn report(&self, mut state: Locked<'_, B>) -> FlushReport {
         let now = self.lane.counters.read();
         let before = state.reported;
         // Each loss is in one report, also where flushes overlap; but one from within a delivery,

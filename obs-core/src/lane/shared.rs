@@ -1,13 +1,14 @@
 //! What the handles, the worker and the flushes of a lane share.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::builder::Overflow;
-use super::report::{Counters, Counts, LaneStats, Lost, Observed, Reason};
+use super::report::{Counters, Counts, LaneStats, Observed, Reason, Told, Untold};
 use super::worker::{Drain, Turn, is_delivering};
 use crate::health::{self, Event};
 use crate::lock;
@@ -21,9 +22,12 @@ pub(super) struct Shared<B> {
     state: Mutex<State<B>>,
     /// Signalled when a batch is settled: flushes and blocked callers wait here.
     settled: Condvar,
-    /// The worker, where it has no thread: callers take turns to run it.
-    caller_driven: OnceLock<Mutex<Box<dyn Drain<B>>>>,
+    /// The worker has no thread: callers take turns to run it. Set before the lane is shared.
+    caller_driven: AtomicBool,
 }
+
+/// The lane's state while this thread has it locked.
+pub(super) type Locked<'s, B> = MutexGuard<'s, State<B>>;
 
 pub(super) struct State<B> {
     queue: B,
@@ -56,8 +60,19 @@ pub(super) struct State<B> {
     flush_wakers: Vec<Waker>,
     /// The counts of the last report.
     pub(super) reported: Counts,
-    /// The counts when the sink was last told what was lost.
-    told: Counts,
+    /// What the sink was told of what was lost.
+    told: Told,
+    /// How many threads wait for `settled`: signalling it is a system call even if nobody does.
+    waiting_threads: usize,
+    /// The worker, where it has no thread; gone while a thread runs it.
+    worker: Option<Box<dyn Drain<B>>>,
+}
+
+impl<B: Batch> State<B> {
+    /// Whether there is something for a worker that has no thread.
+    pub(super) fn has_work(&self) -> bool {
+        !self.queue.is_empty() || self.tell
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,62 +154,88 @@ impl<B: Batch> Shared<B> {
                 sleeping: None,
                 flush_wakers: Vec::new(),
                 reported: Counts::default(),
-                told: Counts::default(),
+                told: Told::default(),
+                waiting_threads: 0,
+                worker: None,
             }),
             settled: Condvar::new(),
-            caller_driven: OnceLock::new(),
+            caller_driven: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<B>> {
+    pub(super) fn lock(&self) -> Locked<'_, B> {
         lock(&self.state)
     }
 
     /// Gives the lane a worker that has no thread.
     pub(super) fn drive_by_callers(&self, worker: Box<dyn Drain<B>>) {
-        // Set once, before the lane is shared.
-        let _ = self.caller_driven.set(Mutex::new(worker));
+        self.lock().worker = Some(worker);
+        self.caller_driven.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn push(&self, bytes: usize, urgent: bool, add: impl FnOnce(&mut B)) -> bool {
-        let Some(worker) = self.caller_driven.get() else {
-            return self.enqueue(bytes, urgent, add);
-        };
+        if self.caller_driven.load(Ordering::Relaxed) {
+            return self.push_and_drain(bytes, urgent, add);
+        }
+        match self.enqueue(bytes, urgent, add) {
+            Ok(mut state) => {
+                let waker = self.waker_for_push(&mut state);
+                drop(state);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                true
+            }
+            Err(reason) => {
+                self.counters.dropped(1, reason);
+                false
+            }
+        }
+    }
+
+    fn push_and_drain(&self, bytes: usize, urgent: bool, add: impl FnOnce(&mut B)) -> bool {
         // What a delivery of this lane records is not delivered by it: that would have no end.
         let Some(turn) = Turn::begin(self.id()) else {
             self.counters.dropped(1, Reason::Reentrant);
             return false;
         };
-        let queued = self.enqueue(bytes, urgent, add);
-        self.drain(worker, &turn, None);
-        queued
-    }
-
-    /// Runs the worker on this thread, unless another thread runs it now: that one looks at the queue
-    /// again after it has let go, so nothing is left behind, and nobody waits here. A thread that
-    /// waited could hold a lock (stdout's) that the other one needs to deliver.
-    fn drain(&self, worker: &Mutex<Box<dyn Drain<B>>>, _turn: &Turn, until: Option<Instant>) {
-        while self.has_work() {
-            let mut worker = match worker.try_lock() {
-                Ok(worker) => worker,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
-            };
-            if !worker.drain(self, until) {
-                return;
+        match self.enqueue(bytes, urgent, add) {
+            Ok(state) => {
+                self.drain(state, &turn, None);
+                true
+            }
+            Err(reason) => {
+                self.counters.dropped(1, reason);
+                self.drain(self.lock(), &turn, None);
+                false
             }
         }
     }
 
-    fn enqueue(&self, bytes: usize, urgent: bool, add: impl FnOnce(&mut B)) -> bool {
-        let state = self.lock();
-        let mut state = match self.make_room(state, bytes) {
-            Ok(state) => state,
-            Err(reason) => {
-                self.counters.dropped(1, reason);
-                return false;
-            }
-        };
+    /// Runs the worker on this thread, unless another thread runs it now: that one looks at the queue
+    /// under the lock under which it gives the worker back, so nothing is left behind, and nobody
+    /// waits here. A thread that waited could hold a lock (stdout's) that the other one needs to
+    /// deliver.
+    fn drain<'s>(&'s self, mut state: Locked<'s, B>, _turn: &Turn, until: Option<Instant>) {
+        if !state.has_work() {
+            return;
+        }
+        let Some(worker) = state.worker.take() else { return };
+        let mut borrowed = Borrowed { lane: self, worker: Some(worker) };
+        if let Some(worker) = &mut borrowed.worker {
+            state = worker.drain(self, state, until);
+        }
+        state.worker = borrowed.worker.take();
+    }
+
+    /// Adds to the queue, and returns with the lock.
+    fn enqueue(
+        &self,
+        bytes: usize,
+        urgent: bool,
+        add: impl FnOnce(&mut B),
+    ) -> Result<Locked<'_, B>, Reason> {
+        let mut state = self.make_room(self.lock(), bytes)?;
         let before = state.queue.len();
         add(&mut state.queue);
         let added = (state.queue.len() - before.min(state.queue.len())) as u64;
@@ -202,20 +243,15 @@ impl<B: Batch> Shared<B> {
         state.pushed += added;
         state.urgent |= urgent;
         self.counters.recorded(added);
-        let waker = self.waker_for_push(&mut state);
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        true
+        Ok(state)
     }
 
     /// Waits for room where the lane blocks, and says why there is none.
     fn make_room<'s>(
         &'s self,
-        mut state: MutexGuard<'s, State<B>>,
+        mut state: Locked<'s, B>,
         bytes: usize,
-    ) -> Result<MutexGuard<'s, State<B>>, Reason> {
+    ) -> Result<Locked<'s, B>, Reason> {
         if bytes > self.capacity {
             return Err(Reason::TooLarge);
         }
@@ -261,9 +297,11 @@ impl<B: Batch> Shared<B> {
     /// In a lane without a worker thread: delivers what is queued on this thread, until `until` where
     /// the sink awaits.
     fn drain_on_caller(&self, until: Instant) {
-        let Some(worker) = self.caller_driven.get() else { return };
-        let Some(turn) = Turn::begin(self.id()) else { return };
-        self.drain(worker, &turn, Some(until));
+        if self.caller_driven.load(Ordering::Relaxed)
+            && let Some(turn) = Turn::begin(self.id())
+        {
+            self.drain(self.lock(), &turn, Some(until));
+        }
     }
 
     /// What tells this lane from all others, while it lives.
@@ -300,31 +338,24 @@ impl<B: Batch> Shared<B> {
         }
     }
 
-    /// Swaps the queue with the empty `batch`. Returns what was lost since the sink was told, and the
-    /// counts up to which it is.
-    pub(super) fn take(&self, batch: &mut B) -> (Lost, Counts) {
-        let mut state = self.lock();
+    /// Swaps the queue with the empty `batch`. Returns what was lost since the sink was told.
+    pub(super) fn take(&self, state: &mut State<B>, batch: &mut B) -> Option<Box<Untold>> {
         std::mem::swap(&mut state.queue, batch);
         state.in_flight_bytes = std::mem::take(&mut state.queue_bytes);
         state.taken = state.pushed;
         state.waiting_since = None;
         state.urgent = false;
-        let counts = self.counters.read();
-        (counts.lost_since(&state.told), counts)
+        self.counters.untold(&state.told)
     }
 
-    /// The sink was told of what was lost up to `counts`.
-    pub(super) fn told(&self, counts: Counts) {
-        self.lock().told = counts;
+    /// The sink was told.
+    pub(super) fn told(&self, told: Told) {
+        self.lock().told = told;
     }
 
-    pub(super) fn has_work(&self) -> bool {
-        let state = self.lock();
-        !state.queue.is_empty() || state.tell
-    }
-
-    /// The batch that was taken is done; `batch` is cleared and its memory kept for the next.
-    pub(super) fn settle(&self, batch: &mut B) {
+    /// The batch that was taken is done; `batch` is cleared and its memory kept for the next. Returns
+    /// with the lock, under which the thread that has the worker may go on.
+    pub(super) fn settle(&self, batch: &mut B) -> Locked<'_, B> {
         // An item's own drop may panic.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| batch.clear(self.capacity / 2))) {
             health::count(Event::SinkPanicked);
@@ -334,10 +365,14 @@ impl<B: Batch> Shared<B> {
         state.in_flight_bytes = 0;
         state.settled = state.taken;
         state.tell = false;
+        if state.waiting_threads == 0 && state.flush_wakers.is_empty() {
+            return state;
+        }
         let wakers = std::mem::take(&mut state.flush_wakers);
         drop(state);
         self.settled.notify_all();
         wakers.into_iter().for_each(Waker::wake);
+        self.lock()
     }
 
     /// Asks for everything that was pushed so far by `deadline`. Returns the flush's number and the
@@ -361,7 +396,7 @@ impl<B: Batch> Shared<B> {
     }
 
     fn has_untold(&self, state: &State<B>) -> bool {
-        self.counters.read().lost_since(&state.told).total() > 0
+        self.counters.untold(&state.told).is_some()
     }
 
     /// The flush of this number does not wait any more.
@@ -377,10 +412,14 @@ impl<B: Batch> Shared<B> {
 
     pub(super) fn wait_settled<'s>(
         &'s self,
-        state: MutexGuard<'s, State<B>>,
+        mut state: Locked<'s, B>,
         limit: Duration,
-    ) -> MutexGuard<'s, State<B>> {
-        self.settled.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
+    ) -> Locked<'s, B> {
+        state.waiting_threads += 1;
+        let (mut state, _) =
+            self.settled.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner);
+        state.waiting_threads -= 1;
+        state
     }
 
     pub(super) fn add_flush_waker(&self, state: &mut State<B>, waker: &Waker) {
@@ -436,6 +475,20 @@ impl<B> Drop for Shared<B> {
         let lost = counts.pending();
         if lost > 0 {
             health::count_by(Event::WorkerNotStarted, lost);
+        }
+    }
+}
+
+/// A worker that was taken out of its lane: goes back when this is dropped, also by a panic.
+struct Borrowed<'l, B: Batch> {
+    lane: &'l Shared<B>,
+    worker: Option<Box<dyn Drain<B>>>,
+}
+
+impl<B: Batch> Drop for Borrowed<'_, B> {
+    fn drop(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            self.lane.lock().worker = Some(worker);
         }
     }
 }

@@ -48,11 +48,13 @@ pub struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
+    #[inline]
     pub(super) fn new(lane: &'a dyn Ledger, items: u64) -> Self {
         Self { lane, open: Cell::new(items), has_delivered: Cell::new(false) }
     }
 
     /// `items` arrived.
+    #[inline]
     pub fn delivered(&self, items: usize) {
         self.has_delivered.set(self.has_delivered.get() || items > 0);
         self.lane.delivered(self.close(items));
@@ -75,6 +77,7 @@ impl<'a> Delivery<'a> {
     }
 
     /// What is not accounted for fails with `reason`.
+    #[inline]
     pub(super) fn settle(&self, reason: Reason) {
         let open = self.open.replace(0);
         if open > 0 {
@@ -98,6 +101,7 @@ impl<'a> Delivery<'a> {
 
 impl Drop for Delivery<'_> {
     /// A delivery that is given up has failed.
+    #[inline]
     fn drop(&mut self) {
         self.settle(Reason::SinkFailed);
     }

@@ -12,15 +12,18 @@ use std::thread::Thread;
 use std::time::Instant;
 
 use super::batch::Batch;
-use super::report::{Lost, Reason};
-use super::shared::{Shared, Step};
+use super::report::{Lost, Reason, Untold};
+use super::shared::{Locked, Shared, Step};
 use super::sink::{Delivery, Sink};
 use crate::health::{self, Event};
 
 thread_local! {
     static ON_LANE_THREAD: Cell<bool> = const { Cell::new(false) };
-    /// The lanes that this thread delivers for now: one, unless a sink records into another lane.
-    static DELIVERING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The lane that this thread delivers for now; 0 if none. Alone in a cell, because a thread-local
+    /// that is never dropped is the cheapest.
+    static DELIVERING: Cell<usize> = const { Cell::new(0) };
+    /// More of them, where a sink records into another lane.
+    static NESTED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Whether this thread is a lane's own, where sinks deliver.
@@ -33,42 +36,59 @@ pub fn on_lane_thread() -> bool {
 
 /// Whether this thread is delivering for the lane of this id.
 pub(super) fn is_delivering(lane: usize) -> bool {
-    DELIVERING.try_with(|lanes| lanes.borrow().contains(&lane)).unwrap_or(false)
+    match DELIVERING.get() {
+        0 => false,
+        first if first == lane => true,
+        _ => NESTED.try_with(|lanes| lanes.borrow().contains(&lane)).unwrap_or(false),
+    }
 }
 
 /// A thread's turn to deliver for a lane. None while it has one already: a sink that records into
-/// its own lane must not wait for itself.
+/// its own lane must not wait for itself. Turns end in the reverse order of their beginning.
 pub(super) struct Turn {
-    lane: usize,
+    is_nested: bool,
     not_send: PhantomData<*const ()>,
 }
 
 impl Turn {
+    #[inline]
     pub(super) fn begin(lane: usize) -> Option<Self> {
-        let begun = DELIVERING.try_with(|lanes| {
-            let mut lanes = lanes.borrow_mut();
-            let first = !lanes.contains(&lane);
-            if first {
-                lanes.push(lane);
+        let is_nested = DELIVERING.get() != 0;
+        if is_nested {
+            if is_delivering(lane) {
+                return None;
             }
-            first
-        });
+            // Refused where the thread is ending and the vector is gone.
+            NESTED.try_with(|lanes| lanes.borrow_mut().push(lane)).ok()?;
+        } else {
+            DELIVERING.set(lane);
+        }
         // Made only then: the drop of a turn ends it.
-        begun.unwrap_or(false).then(|| Self { lane, not_send: PhantomData })
+        Some(Self { is_nested, not_send: PhantomData })
     }
 }
 
 impl Drop for Turn {
+    #[inline]
     fn drop(&mut self) {
-        let _ = DELIVERING.try_with(|lanes| lanes.borrow_mut().retain(|lane| *lane != self.lane));
+        if self.is_nested {
+            let _ = NESTED.try_with(|lanes| lanes.borrow_mut().pop());
+        } else {
+            DELIVERING.set(0);
+        }
     }
 }
 
 /// A worker that has no thread, run by whoever needs it.
 pub(super) trait Drain<B>: Send {
-    /// Delivers until the queue is empty. A sink that awaits is given up at `until`, and not begun
-    /// without it. Returns false if this thread may not go on.
-    fn drain(&mut self, lane: &Shared<B>, until: Option<Instant>) -> bool;
+    /// Delivers until the queue is empty, and returns with the lock under which it is. A sink that
+    /// awaits is given up at `until`, and not begun without it.
+    fn drain<'l>(
+        &mut self,
+        lane: &'l Shared<B>,
+        state: Locked<'l, B>,
+        until: Option<Instant>,
+    ) -> Locked<'l, B>;
 }
 
 /// Drives the worker's future on the thread that calls it.
@@ -77,18 +97,6 @@ pub(super) trait Driver: Send + 'static {
 
     /// Resolves at `at`, when polled within [`Driver::block_on`].
     fn timer(&self) -> impl Alarm;
-
-    /// Whether a caller's thread may run the worker now, and when it gives up at the latest.
-    fn on_caller(&self, until: Option<Instant>) -> OnCaller;
-}
-
-/// How far a caller's thread may go with a worker that has no thread.
-#[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only sinks that await are bounded"))]
-pub(super) enum OnCaller {
-    /// As far as it takes: the sink blocks as a write does.
-    ToTheEnd,
-    Until(Instant),
-    NotHere,
 }
 
 /// A deadline that is moved as needed.
@@ -148,39 +156,72 @@ impl<B: Batch, S: Deliver<B>, D: Driver> Worker<B, S, D> {
         driver.block_on(async {
             let mut alarm = driver.timer();
             while let Step::Take = woken(lane, &mut alarm).await {
-                deliver_batch(lane, sink, batch).await;
+                deliver_next(lane, sink, batch).await;
             }
         });
     }
 }
 
-impl<B: Batch, S: Deliver<B>, D: Driver> Drain<B> for Worker<B, S, D> {
-    fn drain(&mut self, lane: &Shared<B>, until: Option<Instant>) -> bool {
-        let Self { sink, driver, batch } = self;
-        let until = match driver.on_caller(until) {
-            OnCaller::ToTheEnd => None,
-            OnCaller::Until(until) => Some(until),
-            OnCaller::NotHere => return false,
+/// As far as it takes: the sink blocks as a write does.
+impl<B: Batch, S: Sink<B>> Drain<B> for Worker<B, Blocking<S>, ParkDriver> {
+    fn drain<'l>(
+        &mut self,
+        lane: &'l Shared<B>,
+        mut state: Locked<'l, B>,
+        _: Option<Instant>,
+    ) -> Locked<'l, B> {
+        // Two locks for a batch, not one for each of the steps.
+        loop {
+            let untold = lane.take(&mut state, &mut self.batch);
+            drop(state);
+            let mut in_flight = InFlight { lane, batch: Some(&mut self.batch) };
+            if let Some(batch) = &mut in_flight.batch {
+                self.driver.block_on(deliver(lane, &mut self.sink, batch, untold));
+            }
+            state = in_flight.settle();
+            if !state.has_work() {
+                return state;
+            }
+        }
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<B: Batch, S: super::AsyncSink<B>> Drain<B> for Worker<B, Awaiting<S>, TokioDriver> {
+    fn drain<'l>(
+        &mut self,
+        lane: &'l Shared<B>,
+        mut state: Locked<'l, B>,
+        until: Option<Instant>,
+    ) -> Locked<'l, B> {
+        // Within a runtime another one cannot be driven.
+        let Some(until) = until.filter(|_| tokio::runtime::Handle::try_current().is_err()) else {
+            return state;
         };
-        driver.block_on(async {
-            let mut alarm = driver.timer();
-            let mut deliveries = pin!(async {
-                while lane.has_work() {
-                    deliver_batch(lane, sink, batch).await;
-                }
-            });
-            poll_fn(|cx| {
-                if deliveries.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(true);
-                }
-                match until {
+        let Self { sink, driver, batch } = self;
+        loop {
+            drop(state);
+            let done = driver.block_on(async {
+                let mut alarm = driver.timer();
+                let mut deliveries = pin!(async {
+                    while lane.lock().has_work() {
+                        deliver_next(lane, sink, batch).await;
+                    }
+                });
+                poll_fn(|cx| {
+                    if deliveries.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(true);
+                    }
                     // What is under way is dropped with the future, and so counts as failed.
-                    Some(until) => alarm.poll_at(until, cx).map(|()| false),
-                    None => Poll::Pending,
-                }
-            })
-            .await
-        })
+                    alarm.poll_at(until, cx).map(|()| false)
+                })
+                .await
+            });
+            state = lane.lock();
+            if !done || !state.has_work() {
+                return state;
+            }
+        }
     }
 }
 
@@ -203,20 +244,32 @@ async fn woken<B: Batch>(lane: &Shared<B>, alarm: &mut impl Alarm) -> Step {
     .await
 }
 
-/// Hands one batch to the sink; whatever the sink does, and if this is dropped, the batch is settled.
-async fn deliver_batch<B: Batch>(lane: &Shared<B>, sink: &mut impl Deliver<B>, batch: &mut B) {
-    let (lost, counts) = lane.take(batch);
-    let InFlight { batch, .. } = &mut InFlight { lane, batch };
+/// Hands what is queued to the sink; whatever the sink does, and if this is dropped, it is settled.
+async fn deliver_next<B: Batch>(lane: &Shared<B>, sink: &mut impl Deliver<B>, batch: &mut B) {
+    let untold = lane.take(&mut lane.lock(), batch);
+    let mut in_flight = InFlight { lane, batch: Some(batch) };
+    if let Some(batch) = &mut in_flight.batch {
+        deliver(lane, sink, batch, untold).await;
+    }
+}
+
+/// Hands one batch to the sink, which hears first what was lost, and survives its panics.
+async fn deliver<B: Batch>(
+    lane: &Shared<B>,
+    sink: &mut impl Deliver<B>,
+    batch: &mut B,
+    mut untold: Option<Box<Untold>>,
+) {
     let items = batch.len();
-    if lost.total() > 0
-        && let Err(panic) = catch_unwind(AssertUnwindSafe(|| sink.report_lost(&lost, batch)))
+    if let Some(untold) = &untold
+        && let Err(panic) = catch_unwind(AssertUnwindSafe(|| sink.report_lost(&untold.lost, batch)))
     {
         health::count(Event::SinkPanicked);
         std::mem::forget(panic);
     }
     let has_notice = batch.len() > items;
-    if !has_notice {
-        lane.told(counts);
+    if !has_notice && let Some(untold) = untold.take() {
+        lane.told(untold.up_to);
     }
     if batch.is_empty() {
         return;
@@ -231,20 +284,34 @@ async fn deliver_batch<B: Batch>(lane: &Shared<B>, sink: &mut impl Deliver<B>, b
         health::count(Event::SinkPanicked);
         delivery.settle(Reason::SinkPanicked);
     }
-    if has_notice && delivery.has_delivered() {
-        lane.told(counts);
+    if delivery.has_delivered()
+        && let Some(untold) = untold
+    {
+        lane.told(untold.up_to);
     }
 }
 
 /// A batch that the sink has: settled when this is dropped.
-struct InFlight<'a, B: Batch> {
-    lane: &'a Shared<B>,
-    batch: &'a mut B,
+struct InFlight<'l, 'b, B: Batch> {
+    lane: &'l Shared<B>,
+    /// Empty once it is settled.
+    batch: Option<&'b mut B>,
 }
 
-impl<B: Batch> Drop for InFlight<'_, B> {
+impl<'l, B: Batch> InFlight<'l, '_, B> {
+    fn settle(mut self) -> Locked<'l, B> {
+        match self.batch.take() {
+            Some(batch) => self.lane.settle(batch),
+            None => self.lane.lock(),
+        }
+    }
+}
+
+impl<B: Batch> Drop for InFlight<'_, '_, B> {
     fn drop(&mut self) {
-        self.lane.settle(self.batch);
+        if let Some(batch) = self.batch.take() {
+            drop(self.lane.settle(batch));
+        }
     }
 }
 
@@ -311,10 +378,6 @@ impl Driver for ParkDriver {
     fn timer(&self) -> impl Alarm {
         ParkAlarm
     }
-
-    fn on_caller(&self, _: Option<Instant>) -> OnCaller {
-        OnCaller::ToTheEnd
-    }
 }
 
 struct ParkAlarm;
@@ -352,13 +415,6 @@ impl Driver for TokioDriver {
 
     fn timer(&self) -> impl Alarm {
         TokioAlarm(None)
-    }
-
-    fn on_caller(&self, until: Option<Instant>) -> OnCaller {
-        match until {
-            Some(until) if tokio::runtime::Handle::try_current().is_err() => OnCaller::Until(until),
-            _ => OnCaller::NotHere,
-        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Lanes that deliver on their callers' threads: because they were asked to, or because the system
 //! refused a thread.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use super::*;
 
 #[cfg(target_pointer_width = "64")]
@@ -136,4 +139,80 @@ fn a_synchronous_lane_delivers_from_many_threads_without_losing_a_line() {
     // Nothing waits for a flush, or for another push.
     assert_eq!(world.lines().len(), 401);
     assert!(lane.flush(LONG).is_complete());
+}
+
+#[test]
+fn scenario_20_lanes_that_record_into_each_other_end_where_the_circle_closes() {
+    /// Records into the next lane.
+    struct Passes(Arc<Mutex<Option<Lane<Lines>>>>);
+    impl Sink<Lines> for Passes {
+        fn deliver(&mut self, batch: &mut Lines, delivery: &Delivery<'_>) {
+            let next = lock(&self.0).clone().unwrap();
+            say(&next, "passed on");
+            delivery.delivered(batch.len());
+        }
+    }
+    let slots: [Arc<Mutex<Option<Lane<Lines>>>>; 3] = Default::default();
+    let lanes = slots
+        .each_ref()
+        .map(|next| Lane::builder("circle").synchronous().start(Passes(Arc::clone(next))));
+    for (n, slot) in slots.iter().enumerate() {
+        *lock(slot) = Some(lanes[(n + 1) % 3].clone());
+    }
+    for round in 1..3 {
+        say(&lanes[0], "line");
+        assert_eq!(lanes.each_ref().map(|lane| lane.stats().delivered), [round; 3]);
+        assert_eq!(lanes[0].stats().reasons, [(Reason::Reentrant, round)]);
+    }
+    for slot in &slots {
+        *lock(slot) = None;
+    }
+}
+
+#[test]
+fn scenario_14_a_waker_that_panics_does_not_take_the_worker_with_it() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("as the test wants it");
+        }
+    }
+    let (world, builder, sink) = recorder();
+    let lane = builder.synchronous().start(sink);
+    world.blocked.store(true, Ordering::Release);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| say(&lane, "blocked"));
+        while world.deliveries.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        let mut flush = lane.flush_async(LONG);
+        let waker = std::task::Waker::from(Arc::new(Panics));
+        let mut cx = std::task::Context::from_waker(&waker);
+        assert!(Pin::new(&mut flush).poll(&mut cx).is_pending());
+        world.blocked.store(false, Ordering::Release);
+        assert!(other.join().is_err(), "the waker's panic is its owner's affair");
+    });
+    assert!(say(&lane, "goes on"));
+    assert_eq!(world.lines(), ["blocked", "goes on"]);
+}
+
+#[test]
+fn a_thread_that_waits_for_a_synchronous_lane_is_woken_when_it_is_done() {
+    let (world, builder, sink) = recorder();
+    let lane = builder.synchronous().start(sink);
+    world.blocked.store(true, Ordering::Release);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| say(&lane, "blocked"));
+        while world.deliveries.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        let flushes = [(); 3].map(|()| scope.spawn(|| lane.flush(LONG)));
+        std::thread::sleep(Duration::from_millis(20));
+        world.blocked.store(false, Ordering::Release);
+        for flush in flushes {
+            assert_eq!(flush.join().unwrap().pending(), 0);
+        }
+    });
+    assert!(start.elapsed() < LONG);
 }
