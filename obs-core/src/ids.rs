@@ -185,7 +185,23 @@ impl From<SpanIds> for TraceParent {
 
 /// The ids of `span`, or of its nearest ancestor that has some.
 pub fn ids_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<SpanIds> {
-    span.scope().find_map(|span| span.extensions().get::<SpanIds>().copied())
+    // Not through `scope`, which looks up the span itself once more: a look-up costs two locked
+    // instructions.
+    let mut ancestor = match own_ids(span) {
+        None => span.parent(),
+        found => return found,
+    };
+    while let Some(span) = ancestor {
+        match own_ids(&span) {
+            None => ancestor = span.parent(),
+            found => return found,
+        }
+    }
+    None
+}
+
+fn own_ids<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<SpanIds> {
+    span.extensions().get::<SpanIds>().copied()
 }
 
 /// The ids of the current span, where the current subscriber is built on

@@ -1,15 +1,37 @@
 //! The requests that are active now. Where there is exactly one, threads without a context of
 //! their own see that one.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
-use super::RequestContext;
+use super::{Inner, RequestContext};
 use crate::lock;
 
-static ACTIVE: Mutex<Vec<RequestContext>> = Mutex::new(Vec::new());
-/// How many are in `ACTIVE`: lets a service, which has none, look without taking the lock.
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+static ACTIVE: Mutex<List> = Mutex::new(List { contexts: Vec::new(), changes: 0 });
+/// Which change of `ACTIVE` left exactly one in it; 0 while there is another number of them. Lets a
+/// thread look without taking the lock: a service's, which has none, and a Lambda's helper threads,
+/// which saw that one before.
+static SOLE: AtomicU64 = AtomicU64::new(0);
+
+struct List {
+    contexts: Vec<RequestContext>,
+    changes: u64,
+}
+
+impl List {
+    /// To be called after every change, under the lock.
+    fn changed(&mut self) {
+        self.changes += 1;
+        SOLE.store(if self.contexts.len() == 1 { self.changes } else { 0 }, Ordering::Release);
+    }
+}
+
+thread_local! {
+    /// The one active request that this thread saw last, and after which change. Weak: a thread that
+    /// does not look again must not keep a request.
+    static SEEN: RefCell<(u64, Weak<Inner>)> = const { RefCell::new((0, Weak::new())) };
+}
 
 /// While it lives, a request counts as active.
 #[derive(Debug)]
@@ -21,8 +43,8 @@ pub struct Active {
 impl Active {
     pub(super) fn new(context: &RequestContext) -> Self {
         let mut active = lock(&ACTIVE);
-        active.push(context.clone());
-        COUNT.store(active.len(), Ordering::Release);
+        active.contexts.push(context.clone());
+        active.changed();
         drop(active);
         Self { context: context.clone() }
     }
@@ -36,9 +58,9 @@ impl Active {
 impl Drop for Active {
     fn drop(&mut self) {
         let mut active = lock(&ACTIVE);
-        let found = active.iter().position(|context| context.is_same(&self.context));
-        let ended = found.map(|index| active.swap_remove(index));
-        COUNT.store(active.len(), Ordering::Release);
+        let found = active.contexts.iter().position(|context| context.is_same(&self.context));
+        let ended = found.map(|index| active.contexts.swap_remove(index));
+        active.changed();
         drop(active);
         // After the lock: the last handle of a context may run any code.
         drop(ended);
@@ -46,12 +68,31 @@ impl Drop for Active {
 }
 
 /// The active request, where there is exactly one.
+#[inline]
 pub(super) fn sole() -> Option<RequestContext> {
-    if COUNT.load(Ordering::Acquire) != 1 {
-        return None;
+    match SOLE.load(Ordering::Acquire) {
+        0 => None,
+        change => seen(change).or_else(look),
     }
-    match &**lock(&ACTIVE) {
-        [context] => Some(context.clone()),
-        _ => None,
-    }
+}
+
+/// What this thread saw after this change.
+fn seen(change: u64) -> Option<RequestContext> {
+    SEEN.try_with(|seen| {
+        let seen = seen.borrow();
+        if seen.0 == change { seen.1.upgrade().map(RequestContext) } else { None }
+    })
+    .ok()
+    .flatten()
+}
+
+#[cold]
+fn look() -> Option<RequestContext> {
+    let active = lock(&ACTIVE);
+    let [context] = &*active.contexts else { return None };
+    let (context, change) = (context.clone(), active.changes);
+    drop(active);
+    // Where the thread is ending, the next look takes the lock again.
+    let _ = SEEN.try_with(|seen| *seen.borrow_mut() = (change, Arc::downgrade(&context.0)));
+    Some(context)
 }

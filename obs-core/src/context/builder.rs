@@ -1,9 +1,9 @@
 //! How a [`RequestContext`] is made.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use super::slots::Slots;
 use super::{Function, Inner, RequestContext};
 use crate::ids::TraceParent;
 use crate::json;
@@ -84,7 +84,8 @@ impl RequestContextBuilder {
             deadline: self.deadline,
             members,
             appended: Mutex::default(),
-            extensions: Mutex::new(HashMap::new()),
+            extensions: Mutex::default(),
+            slots: Slots::default(),
         }))
     }
 }

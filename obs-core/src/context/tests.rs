@@ -1,3 +1,4 @@
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
@@ -188,4 +189,122 @@ fn scenario_32_sixty_four_requests_at_once_see_only_their_own_ids() {
             request.await.unwrap();
         }
     });
+}
+
+#[test]
+fn what_reads_the_current_context_may_enter_and_leave_contexts() {
+    let _turn = lock(&TURN);
+    let outer = named("outer");
+    let held = RefCell::new(Some(outer.enter()));
+    let (inner, seen) = RequestContext::with_current(|context| {
+        let inner = named("inner").enter();
+        assert_eq!(current_id().as_deref(), Some("inner"));
+        // The one that is being read is left, and stays as it is while it is read.
+        held.take();
+        assert_eq!(current_id().as_deref(), Some("inner"));
+        (inner, context.and_then(RequestContext::request_id).map(str::to_owned))
+    });
+    assert_eq!(seen.as_deref(), Some("outer"));
+    assert_eq!(current_id().as_deref(), Some("inner"), "entered within, left without");
+    drop(inner);
+    assert_eq!(current_id(), None);
+    assert_eq!(Arc::strong_count(&outer.0), 1, "nothing keeps it");
+}
+
+#[test]
+fn the_last_handle_of_a_context_may_go_while_it_is_read_and_run_any_code() {
+    struct Enters(Arc<Mutex<Vec<Option<String>>>>);
+    impl Drop for Enters {
+        fn drop(&mut self) {
+            let _entered = named("while dropped").enter();
+            lock(&self.0).push(current_id());
+        }
+    }
+    let _turn = lock(&TURN);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    for is_slot in [false, true] {
+        let context = named("read");
+        if is_slot {
+            context.slot(|| Enters(Arc::clone(&seen)));
+        } else {
+            context.insert_extension(Enters(Arc::clone(&seen)));
+        }
+        let entered = Cell::new(Some(context.enter()));
+        drop(context);
+        RequestContext::with_current(|context| {
+            drop(entered.take());
+            assert_eq!(context.unwrap().request_id(), Some("read"));
+        });
+        assert_eq!(current_id(), None);
+    }
+    assert_eq!(*lock(&seen), [Some("while dropped".to_owned()), Some("while dropped".to_owned())]);
+}
+
+#[test]
+fn scenario_31_a_thread_that_saw_the_active_request_does_not_keep_it() {
+    let _turn = lock(&TURN);
+    let first = named("first");
+    let active = first.activate();
+    for _ in 0..3 {
+        assert_eq!(current_id().as_deref(), Some("first"));
+    }
+    drop(active);
+    assert_eq!(current_id(), None);
+    assert_eq!(Arc::strong_count(&first.0), 1, "nothing keeps it");
+    let _second = named("second").activate();
+    for _ in 0..3 {
+        assert_eq!(current_id().as_deref(), Some("second"));
+    }
+    let _third = named("third").activate();
+    assert_eq!(current_id(), None);
+}
+
+#[test]
+fn slots_are_found_by_type_and_made_once() {
+    let context = named("r");
+    assert_eq!(context.slot_if_made::<String>(), None);
+    assert_eq!(context.slot(|| 1_u8), &1);
+    assert_eq!(context.slot(|| String::from("kept")), "kept");
+    assert_eq!(context.clone().slot(|| String::from("late")), "kept");
+    assert_eq!(context.slot(|| 2_u16), &2);
+    assert_eq!(context.slot_if_made::<u8>(), Some(&1));
+    assert_eq!(context.slot_if_made::<u16>(), Some(&2));
+    assert_eq!(context.slot_if_made::<u32>(), None);
+    assert_eq!(context.extension::<String>(), None, "extensions are another matter");
+}
+
+#[test]
+fn what_makes_a_slot_may_use_the_context_also_for_the_same_slot() {
+    let context = named("r");
+    let value = context.slot(|| {
+        assert_eq!(context.slot(|| 7_u8), &7);
+        context.slot(|| String::from("first"));
+        String::from("second")
+    });
+    assert_eq!(value, "first");
+    assert_eq!(context.slot_if_made::<u8>(), Some(&7));
+}
+
+#[test]
+fn threads_that_make_a_slot_at_once_get_the_same() {
+    for _ in 0..100 {
+        let context = named("r");
+        let barrier = std::sync::Barrier::new(4);
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let threads = [0_usize, 1, 2, 3].map(|thread| {
+                let (context, barrier) = (&context, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    // Two types at once: one of them finds its place taken by the other.
+                    if thread % 2 == 0 {
+                        context.slot(|| thread);
+                    }
+                    let text = context.slot(|| thread.to_string());
+                    (std::ptr::from_ref(text).addr(), *context.slot(|| thread))
+                })
+            });
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(made.iter().all(|seen| *seen == made[0]), "{made:?}");
+    }
 }
