@@ -64,6 +64,43 @@ pub fn millis_since_epoch(time: SystemTime) -> u64 {
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The thirteen digits of `millis` since the epoch, to be put over those of an earlier time; `None`
+/// where there are more or fewer: before September 2001 and after November 2286.
+///
+/// ```
+/// # use obs_core::clock::millis_digits;
+/// let mut line = *b"{\"Timestamp\":0000000000000}";
+/// line[13..26].copy_from_slice(&millis_digits(1_700_000_000_005).unwrap());
+/// assert_eq!(&line, b"{\"Timestamp\":1700000000005}");
+/// ```
+#[inline]
+pub fn millis_digits(millis: u64) -> Option<[u8; 13]> {
+    if !(1_000_000_000_000..10_000_000_000_000).contains(&millis) {
+        return None;
+    }
+    let mut digits = [0; 13];
+    let (first, last) = (eight_digits(millis / 100_000), eight_digits(millis % 100_000_000));
+    // Three digits are in both.
+    digits[..8].copy_from_slice(&first);
+    digits[5..].copy_from_slice(&last);
+    Some(digits)
+}
+
+/// The digits of a number below 10^8, without a division: twice four, then four times two, then
+/// eight in one word, each split by a multiplication and a shift.
+#[inline]
+const fn eight_digits(value: u64) -> [u8; 8] {
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    let upper = value / 10_000;
+    let fours = upper | (value - upper * 10_000) << 32;
+    // n/100 for n below 10^4, and n/10 for n below 100.
+    let hundreds = ((fours * 5243) >> 19) & 0x0000_007f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    let ones = tens | (twos - tens * 10) << 8;
+    (ones | ZEROS).to_le_bytes()
+}
+
 /// Writes `millis` since the epoch as RFC 3339 with milliseconds, in UTC: `2026-11-21T12:30:00.125Z`.
 ///
 /// Always 24 bytes for the years 1970 to 9999; later times are written as the end of 9999.
@@ -131,6 +168,25 @@ mod tests {
         check(1_795_264_200_125, "2026-11-21T12:30:00.125Z");
         check(4_107_542_400_000, "2100-03-01T00:00:00.000Z");
         check(u64::MAX, "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn the_digits_of_a_time_are_thirteen_or_none() {
+        let some = (1_000_000_000_000..10_000_000_000_000).step_by(999_999_937);
+        for millis in some.chain([1_099_999_999_999, 1_700_000_000_000, 9_999_999_999_999]) {
+            assert_eq!(millis_digits(millis).unwrap(), millis.to_string().as_bytes());
+        }
+        for millis in [0, 999_999_999_999, 10_000_000_000_000, u64::MAX] {
+            assert_eq!(millis_digits(millis), None);
+        }
+    }
+
+    #[test]
+    fn eight_digits_are_right_for_each_pair_of_fours() {
+        for four in 0..10_000 {
+            let value = four * 10_000 + (9_999 - four);
+            assert_eq!(eight_digits(value), *format!("{value:08}").as_bytes());
+        }
     }
 
     #[test]

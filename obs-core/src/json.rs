@@ -17,15 +17,27 @@
 use std::fmt::{self, Display, Write as _};
 
 /// Writes `text` as a JSON string, with its quotes.
+#[inline]
 pub fn string(buf: &mut Vec<u8>, text: &str) {
+    // At once, so that a string is at most one move of the buffer.
+    buf.reserve(text.len() + 2);
     buf.push(b'"');
     escaped(buf, text);
     buf.push(b'"');
 }
 
 /// Writes the inside of a JSON string: `text`, escaped, without quotes.
+#[inline]
 pub fn escaped(buf: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
+    if is_plain(text.as_bytes()) {
+        buf.extend_from_slice(text.as_bytes());
+    } else {
+        escaped_from(buf, text.as_bytes());
+    }
+}
+
+/// Writes what has something to escape, or may have.
+fn escaped_from(buf: &mut Vec<u8>, bytes: &[u8]) {
     let mut start = 0;
     let mut at = 0;
     while let Some(found) = next_candidate(bytes, at) {
@@ -62,15 +74,55 @@ pub fn display(buf: &mut Vec<u8>, value: impl Display) {
 /// Writes a number: shortest digits that read back as the same `f64`, whole numbers without a
 /// fraction; `null` for NaN and infinities, which JSON does not have.
 pub fn float(buf: &mut Vec<u8>, value: f64) {
-    const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0; // 2^53
-    if value.is_nan() || value.is_infinite() {
-        buf.extend_from_slice(b"null");
-    } else if value == value.trunc() && value.abs() < EXACT_INTEGERS {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53")]
-        int(buf, value as i64);
+    // Casts saturate and round towards zero: cheaper than `trunc`, which is a call on machines
+    // without an instruction for it.
+    #[expect(clippy::cast_possible_truncation, reason = "compared with the value")]
+    let whole = value as i64;
+    if whole as f64 == value && value.abs() < EXACT_INTEGERS {
+        int(buf, whole);
+    } else if let Some(thousandths) = exact_thousandths(value.abs()) {
+        if value < 0.0 {
+            buf.push(b'-');
+        }
+        decimal(buf, thousandths);
     } else {
-        buf.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+        any_float(buf, value);
     }
+}
+
+/// Apart, so that its buffer is no burden to the others.
+#[inline(never)]
+fn any_float(buf: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        buf.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        buf.extend_from_slice(b"null");
+    }
+}
+
+const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0; // 2^53
+
+/// The integer n for which n/1000 is `value`, which is not negative: then n's digits, with the point,
+/// are the shortest that read back as `value`. They do read back, since n/1000, rounded once, is the
+/// float nearest to them. And below 2^43 floats lie less than a thousandth apart, so no other number of
+/// three decimals reads back as the same one, and none of fewer decimals either.
+fn exact_thousandths(value: f64) -> Option<u64> {
+    const LIMIT: f64 = 4_503_599_627_370_496.0; // 2^52, in thousandths
+    let scaled = value * 1000.0;
+    #[expect(clippy::cast_possible_truncation, reason = "compared below")]
+    let n = (scaled + 0.5) as i64;
+    #[expect(clippy::cast_sign_loss, reason = "not negative")]
+    (scaled < LIMIT && n as f64 / 1000.0 == value).then_some(n as u64)
+}
+
+/// Writes a number of thousandths that is not whole.
+fn decimal(buf: &mut Vec<u8>, thousandths: u64) {
+    let (whole, rest) = (thousandths / 1000, thousandths % 1000);
+    uint(buf, whole);
+    let digit = |n: u64| b'0' + (n % 10) as u8;
+    buf.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
+    let zeros = if rest % 100 == 0 { 2 } else { usize::from(rest % 10 == 0) };
+    buf.truncate(buf.len() - zeros);
 }
 
 /// Writes an unsigned integer.
@@ -129,14 +181,22 @@ impl<'a> Object<'a> {
     }
 
     /// Writes `"key":` and hands out the buffer, to which exactly one value must be written.
+    #[inline]
     pub fn key(&mut self, key: &str) -> &mut Vec<u8> {
-        self.separate();
-        string(self.buf, key);
-        self.buf.push(b':');
+        self.buf.reserve(key.len() + 4);
+        if self.empty {
+            self.empty = false;
+            self.buf.push(b'"');
+        } else {
+            self.buf.extend_from_slice(b",\"");
+        }
+        escaped(self.buf, key);
+        self.buf.extend_from_slice(b"\":");
         self.buf
     }
 
     /// A string member.
+    #[inline]
     pub fn str(&mut self, key: &str, value: &str) -> &mut Self {
         string(self.key(key), value);
         self
@@ -324,19 +384,61 @@ fn next_candidate(bytes: &[u8], mut at: usize) -> Option<usize> {
         .map(|offset| at + offset)
 }
 
+/// Whether no byte may need an escape. Most strings are short and plain: no loop up to 32 bytes, no
+/// branch for each byte, and what is at the end is read again where it overlaps.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let found = candidates_of_two(first) | candidates_of_two(last);
+        found == 0 && (bytes.len() <= 32 || is_plain_within(bytes))
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        candidates(u64::from_le_bytes(*first)) | candidates(u64::from_le_bytes(*last)) == 0
+    } else {
+        candidates(short(bytes)) == 0
+    }
+}
+
+/// As [`is_plain`], but for the last bytes. Ends with the first that it finds: a long text is gone
+/// through again from its begin.
+fn is_plain_within(bytes: &[u8]) -> bool {
+    bytes.as_chunks().0.iter().all(|sixteen| candidates_of_two(sixteen) == 0)
+}
+
+#[inline]
+fn candidates_of_two(sixteen: &[u8; 16]) -> u64 {
+    let both = u128::from_le_bytes(*sixteen);
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+    let lower = both as u64;
+    candidates(lower) | candidates((both >> 64) as u64)
+}
+
+/// Less than eight bytes as one word; where there are too few, plain ones or one of them again.
+#[inline]
+fn short(bytes: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+    }
+    let [first, middle, last] = match *bytes {
+        [a, b, c] => [a, b, c],
+        [a, b] => [a, b, b],
+        [a] => [a; 3],
+        _ => [b' '; 3],
+    };
+    u64::from_le_bytes([first, middle, last, b' ', b' ', b' ', b' ', b' '])
+}
+
 /// The top bit of each byte that may need an escape. Bits above the lowest one that is set may be
-/// wrong (a subtraction borrows), which does not matter: only the lowest is used.
+/// wrong (a subtraction borrows, an addition carries), which does not matter: only the lowest is used.
+#[inline]
 const fn candidates(eight: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
-    const fn zero_bytes(x: u64) -> u64 {
-        x.wrapping_sub(ONES) & !x & TOPS
-    }
-    let control = eight.wrapping_sub(ONES * 0x20) & !eight & TOPS;
-    let quote = zero_bytes(eight ^ (ONES * b'"' as u64));
-    let backslash = zero_bytes(eight ^ (ONES * b'\\' as u64));
-    let delete = zero_bytes(eight ^ (ONES * 0x7f));
-    (eight & TOPS) | control | quote | backslash | delete
+    // For a byte of ASCII, each of these reaches the top bit only where it is to be found.
+    let control = eight.wrapping_sub(ONES * 0x20);
+    let quote = (eight ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (eight ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let delete = eight.wrapping_add(ONES);
+    (eight | control | quote | backslash | delete) & TOPS
 }
 
 #[cfg(test)]

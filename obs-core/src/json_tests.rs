@@ -30,6 +30,79 @@ fn scenario_28_what_breaks_a_line_or_a_terminal_is_escaped() {
     }
 }
 
+/// What the escaping is checked against: a character at a time, by the rules of the module.
+fn written_slowly(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
+#[test]
+fn scenario_28_each_character_is_escaped_at_each_place_of_a_string_of_each_length() {
+    let beyond = ['\u{80}', '\u{85}', '\u{9f}', '\u{a0}', 'é', '\u{2027}', '\u{2028}', '日', '🦀'];
+    let all: Vec<char> = (0..=0x7f_u8).map(char::from).chain(beyond).collect();
+    for length in 0..=50 {
+        let plain: Vec<char> = (0..length).map(|n| if n % 2 == 0 { '!' } else { '~' }).collect();
+        for place in 0..length {
+            for c in &all {
+                let mut text = plain.clone();
+                text[place] = *c;
+                let text: String = text.into_iter().collect();
+                assert_eq!(written(&text), written_slowly(&text), "{text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_are_separated_and_escaped() {
+    let mut buf = Vec::new();
+    let mut object = Object::begin(&mut buf);
+    object.u64("", 1).u64("a\"b", 2).u64("müller", 3).u64("a long key, longer than 32 bytes\n", 4);
+    object.end();
+    assert_eq!(
+        String::from_utf8(buf).unwrap(),
+        r#"{"":1,"a\"b":2,"müller":3,"a long key, longer than 32 bytes\n":4}"#
+    );
+}
+
+fn shortest(value: f64) -> String {
+    zmij::Buffer::new().format_finite(value).to_owned()
+}
+
+#[test]
+fn numbers_of_few_decimals_are_written_as_the_shortest_text() {
+    // All of them up to ten, and around each power of two and of ten up to where floats are coarser.
+    let near = |at: u64| (0..100).map(move |n| at * 1000 - 50 + n);
+    let powers = (4..44).map(|power| 1 << power).chain((1..14).map(|n| 10_u64.pow(n)));
+    for thousandths in (1..10_000).chain(powers.flat_map(near)) {
+        let value = thousandths as f64 / 1000.0;
+        if value == value.trunc() {
+            continue;
+        }
+        assert_eq!(number(value), shortest(value));
+        assert_eq!(number(-value), shortest(-value));
+        for neighbour in [value.next_up(), value.next_down()] {
+            if neighbour != neighbour.trunc() {
+                assert_eq!(number(neighbour), shortest(neighbour));
+            }
+        }
+    }
+}
+
 #[test]
 fn numbers_are_short_and_never_invalid() {
     for (value, expected) in [
@@ -78,7 +151,7 @@ proptest! {
     fn any_text_reads_back_as_it_was_and_is_one_line(text in any::<String>()) {
         let json = written(&text);
         prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
-let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
         prop_assert!(!json.chars().any(breaks));
     }
 
@@ -87,6 +160,24 @@ let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
         let mut buf = Vec::new();
         display(&mut buf, &text);
         prop_assert_eq!(String::from_utf8(buf).unwrap(), written(&text));
+    }
+
+    #[test]
+    fn any_text_is_escaped_as_by_the_rules(text in any::<String>(), plain in "[ -~]{0,60}") {
+        prop_assert_eq!(written(&text), written_slowly(&text));
+        prop_assert_eq!(written(&plain), written_slowly(&plain));
+    }
+
+    #[test]
+    fn numbers_of_any_size_with_few_decimals_are_written_as_the_shortest_text(
+        digits in 0_u32..16, seed in any::<[u64; 32]>()
+    ) {
+        for n in seed {
+            let value = (n % 10_u64.pow(digits + 1)) as f64 / 1000.0;
+            if value != value.trunc() {
+                prop_assert_eq!(number(value), shortest(value));
+            }
+        }
     }
 
     #[test]
