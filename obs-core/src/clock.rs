@@ -89,7 +89,7 @@ pub fn millis_digits(millis: u64) -> Option<[u8; 13]> {
 /// The digits of a number below 10^8, without a division: twice four, then four times two, then
 /// eight in one word, each split by a multiplication and a shift.
 #[inline]
-const fn eight_digits(value: u64) -> [u8; 8] {
+pub(crate) const fn eight_digits(value: u64) -> [u8; 8] {
     const ZEROS: u64 = 0x3030_3030_3030_3030;
     let upper = value / 10_000;
     let fours = upper | (value - upper * 10_000) << 32;

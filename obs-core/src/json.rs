@@ -14,7 +14,11 @@
 //! assert_eq!(line, br#"{"message":"two\nlines","n":3,"ratio":0.5}"#);
 //! ```
 
+mod cursor;
+
 use std::fmt::{self, Display, Write as _};
+
+pub use cursor::{Cursor, Piece};
 
 /// Writes `text` as a JSON string, with its quotes.
 #[inline]
