@@ -29,6 +29,10 @@ pub(super) struct Definition {
 }
 
 impl Document {
+    pub(super) fn empty() -> Document {
+        Document { timestamp_millis: 0, directives: Vec::new() }
+    }
+
     /// The time of all its metrics.
     pub fn timestamp(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.timestamp_millis)

@@ -20,9 +20,13 @@
 //! ]);
 //! ```
 
+mod directive;
 mod document;
+mod found;
 mod node;
+mod pointer;
 mod scan;
+mod target;
 mod validate;
 mod violation;
 

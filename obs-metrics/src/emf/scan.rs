@@ -14,10 +14,12 @@
 /// ```
 pub fn is_emf(line: &str) -> bool {
     let line = line.trim_ascii();
-    // Two searches rule out nearly every log line before its structure is looked at.
+    // Searches rule out nearly every log line before its structure is looked at. A name may be
+    // written with escapes.
+    let may_have = |name| line.contains(name) || line.contains("\\u");
     line.starts_with('{')
-        && line.contains("\"_aws\"")
-        && line.contains("\"CloudWatchMetrics\"")
+        && may_have("\"_aws\"")
+        && may_have("\"CloudWatchMetrics\"")
         && has_directives(line.as_bytes())
 }
 
@@ -37,8 +39,8 @@ fn has_directives(bytes: &[u8]) -> bool {
                 let text = bytes.get(start..at.saturating_sub(1)).unwrap_or_default();
                 if is_key(bytes, at) {
                     match depth {
-                        1 => in_aws = text == b"_aws",
-                        2 if in_aws && text == b"CloudWatchMetrics" => return true,
+                        1 => in_aws = spells(text, b"_aws"),
+                        2 if in_aws && spells(text, b"CloudWatchMetrics") => return true,
                         _ => {}
                     }
                 }
@@ -59,6 +61,28 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
         };
     }
     bytes.len()
+}
+
+/// Whether the string of this text is `name`, which has no character that JSON must escape.
+fn spells(mut text: &[u8], name: &[u8]) -> bool {
+    if !text.contains(&b'\\') {
+        return text == name;
+    }
+    for &wanted in name {
+        text = match text {
+            [b'\\', b'u', hex @ ..] => match hex.split_at_checked(4) {
+                Some((digits, rest)) if code(digits) == Some(u32::from(wanted)) => rest,
+                _ => return false,
+            },
+            [byte, rest @ ..] if *byte == wanted => rest,
+            _ => return false,
+        };
+    }
+    text.is_empty()
+}
+
+fn code(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |code, &digit| Some(code * 16 + char::from(digit).to_digit(16)?))
 }
 
 fn is_key(bytes: &[u8], at: usize) -> bool {
@@ -89,6 +113,13 @@ mod tests {
             (r#"{"a":["_aws","CloudWatchMetrics"]}"#, false),
             (r#"["_aws",{"CloudWatchMetrics":[]}]"#, false),
             (r#"{"a":"\\","_aws":{"CloudWatchMetrics":[]}}"#, true),
+            (r#"{"\u005faws":{"Cloud\u0057atchMetrics":[]}}"#, true),
+            (r#"{"\u005Faws":{"CloudWatchMetrics":[]}}"#, true),
+            (r#"{"\u005eaws":{"CloudWatchMetrics":[]}}"#, false),
+            (r#"{"\u005faw":{"CloudWatchMetrics":[]}}"#, false),
+            (r#"{"_aws\u005f":{"CloudWatchMetrics":[]}}"#, false),
+            (r#"{"_aw\u+73":{"CloudWatchMetrics":[]}}"#, false),
+            (r#"{"_aw\u00":{"CloudWatchMetrics":[]}}"#, false),
             ("", false),
             ("{", false),
             (r#"{"_aws"#, false),
@@ -99,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_makes_it_panic(line in r#"(\{|\}|\[|"|\\|:|,|_aws|"_aws"|"CloudWatchMetrics"|[a-zé]){0,40}"#) {
+        fn no_line_makes_it_panic(line in r#"(\{|\}|\[|"|\\|:|,|_aws|"_aws"|\\u005f|\\u|"CloudWatchMetrics"|[a-zé]){0,40}"#) {
             is_emf(&line);
         }
     }

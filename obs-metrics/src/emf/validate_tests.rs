@@ -1,6 +1,6 @@
 //! One broken thing at a time, each with the pointer and the rule that it must be reported with.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::*;
 
@@ -33,6 +33,83 @@ const DIRECTIVE: &str = "/_aws/CloudWatchMetrics/0";
 
 fn at(suffix: &str) -> String {
     format!("{DIRECTIVE}{suffix}")
+}
+
+/// A line for each rule that breaks it and no other.
+#[test]
+fn each_rule_has_its_pointer() {
+    let dimensions = |sets: &str| document(sets, "[]", r#","S":"x""#);
+    let metrics = |metrics: &str| document("[[]]", metrics, ",\"A\":1");
+    let target = |value: &str| document("[[]]", r#"[{"Name":"A"}]"#, &format!(",\"A\":{value}"));
+    let member = |value: &str| document("[[]]", "[]", &format!(",\"A\":{value}"));
+    let aws = |aws: &str| format!(r#"{{"_aws":{aws}}}"#);
+    let names: Vec<_> = (0..31).map(|n| format!("\"D{n}\"")).collect();
+    let members: String = names.iter().map(|name| format!(",{name}:\"x\"")).collect();
+    let table: Vec<(String, Rule, String)> = vec![
+        (member(&format!("\"{}\"", "x".repeat(EVENT_BYTES))), Rule::EventSize, String::new()),
+        (member("\n1"), Rule::OneLine, String::new()),
+        (member("NaN"), Rule::Json, String::new()),
+        (member(&"[".repeat(10_000)), Rule::Depth, String::new()),
+        (member(r#"{"x":[0,-1e309]}"#), Rule::Number, "/A/x/1".into()),
+        ("[]".into(), Rule::RootObject, String::new()),
+        (member(r#"{"x":1,"x":1}"#), Rule::UniqueMembers, "/A/x".into()),
+        (aws("7"), Rule::Metadata, "/_aws".into()),
+        (aws(r#"{"CloudWatchMetrics":[]}"#), Rule::Timestamp, "/_aws/Timestamp".into()),
+        (
+            aws(r#"{"Timestamp":1,"CloudWatchMetrics":[]}"#),
+            Rule::TimestampWindow,
+            "/_aws/Timestamp".into(),
+        ),
+        (
+            aws(&format!(r#"{{"Timestamp":{NOW}}}"#)),
+            Rule::Directives,
+            "/_aws/CloudWatchMetrics".into(),
+        ),
+        (dimensions("[[]]").replace("App", "a,b"), Rule::Namespace, at("/Namespace")),
+        (dimensions("[]"), Rule::DimensionSets, at("/Dimensions")),
+        (
+            document(&format!("[[{}]]", names.join(",")), "[]", &members),
+            Rule::DimensionCount,
+            at("/Dimensions/0"),
+        ),
+        (dimensions(r#"[["S","S"]]"#), Rule::UniqueDimensions, at("/Dimensions/0/1")),
+        (dimensions("[[7]]"), Rule::DimensionName, at("/Dimensions/0/0")),
+        (document(r#"[["A"]]"#, "[]", ",\"A\":7"), Rule::DimensionValue, "/A".into()),
+        (dimensions(r#"[["S"],["x"]]"#), Rule::Target, at("/Dimensions/1/0")),
+        (metrics("{}"), Rule::Definitions, at("/Metrics")),
+        (
+            document(
+                "[[]]",
+                &format!(
+                    "[{}]",
+                    (0..101).map(|n| format!(r#"{{"Name":"M{n}"}}"#)).collect::<Vec<_>>().join(",")
+                ),
+                &(0..101).map(|n| format!(",\"M{n}\":1")).collect::<String>(),
+            ),
+            Rule::DefinitionCount,
+            at("/Metrics"),
+        ),
+        (metrics(r#"[{"Name":null}]"#), Rule::MetricName, at("/Metrics/0/Name")),
+        (metrics(r#"[{"Name":"A","Unit":"count"}]"#), Rule::Unit, at("/Metrics/0/Unit")),
+        (
+            metrics(r#"[{"Name":"A","StorageResolution":60.0}]"#),
+            Rule::StorageResolution,
+            at("/Metrics/0/StorageResolution"),
+        ),
+        (metrics(r#"[{"Name":"A"},{"Name":"A"}]"#), Rule::UniqueDefinition, at("/Metrics/1/Name")),
+        (target("[[1]]"), Rule::Value, "/A/0".into()),
+        (target("[]"), Rule::ValueCount, "/A".into()),
+        (target(r#"{"Values":[1,3e108]}"#), Rule::ValueRange, "/A/Values/1".into()),
+        (target(r#"{"Values":[1],"Counts":[-1]}"#), Rule::Counts, "/A/Counts/0".into()),
+    ];
+    for (line, rule, pointer) in &table {
+        check(line, &[(pointer, *rule)]);
+    }
+    let rules: Vec<Rule> = table.iter().map(|(_, rule, _)| *rule).collect();
+    assert_eq!(rules, Rule::ALL, "every rule, in the order of its declaration");
+    for rule in Rule::ALL {
+        assert!(!rule.source().is_empty() && !rule.as_str().contains([' ', '_']), "{rule:?}");
+    }
 }
 
 #[test]
@@ -85,7 +162,14 @@ fn what_is_no_document_is_said_so() {
     check("START RequestId: 8f5c", &[("", Rule::Json)]);
     check(r#"{"_aws":{"Timestamp":1"#, &[("", Rule::Json)]);
     check(r#"{} {}"#, &[("", Rule::Json)]);
-    check(&"[".repeat(100_000), &[("", Rule::Json)]);
+    check(&"[".repeat(100_000), &[("", Rule::Depth)]);
+    check(&r#"{"a":"#.repeat(100_000), &[("", Rule::Depth)]);
+    // 127 levels with the root are read.
+    let nested = |levels: usize| {
+        document("[[]]", "[]", &format!(r#","p":{}{}"#, "[".repeat(levels), "]".repeat(levels)))
+    };
+    check(&nested(126), &[]);
+    check(&nested(127), &[("", Rule::Depth)]);
     check("[]", &[("", Rule::RootObject)]);
     check("7", &[("", Rule::RootObject)]);
     check("{}", &[("/_aws", Rule::Metadata)]);
@@ -94,6 +178,7 @@ fn what_is_no_document_is_said_so() {
         r#"{"_aws":{}}"#,
         &[("/_aws/Timestamp", Rule::Timestamp), ("/_aws/CloudWatchMetrics", Rule::Directives)],
     );
+    // Nothing is extracted, but the schema asks for an array and not for directives in it.
     check(&format!(r#"{{"_aws":{{"Timestamp":{NOW},"CloudWatchMetrics":[]}}}}"#), &[]);
     check(
         &format!(r#"{{"_aws":{{"Timestamp":{NOW},"CloudWatchMetrics":[7,{{}}]}}}}"#),
@@ -124,7 +209,15 @@ fn scenario_25_the_timestamp_is_in_the_window() {
         check(&with(&outside.to_string()), &[("/_aws/Timestamp", Rule::TimestampWindow)]);
     }
     check(&with("-5"), &[("/_aws/Timestamp", Rule::TimestampWindow)]);
-    for wrong in ["1.7e12", "1700000000000.5", "\"1700000000000\"", "null", "{}"] {
+    for wrong in [
+        "1.7e12",
+        "1700000000000.0",
+        "18446744073709551616",
+        "1700000000000.5",
+        "\"1700000000000\"",
+        "null",
+        "{}",
+    ] {
         check(&with(wrong), &[("/_aws/Timestamp", Rule::Timestamp)]);
     }
 }
@@ -195,7 +288,11 @@ fn scenario_24_one_more_than_the_limit_is_reported() {
     check(&metric(format!("[{}]", values(101))), &[("/A", Rule::ValueCount)]);
     check(
         &metric(format!(r#"{{"Values":[{0}],"Counts":[{0}]}}"#, values(101))),
-        &[("/A/Values", Rule::ValueCount)],
+        &[("/A/Values", Rule::ValueCount), ("/A/Counts", Rule::ValueCount)],
+    );
+    check(
+        &metric(format!(r#"{{"Values":[1],"Counts":[{}]}}"#, values(101))),
+        &[("/A/Counts", Rule::Counts), ("/A/Counts", Rule::ValueCount)],
     );
 }
 
@@ -262,6 +359,23 @@ fn scenario_23_values_are_numbers_within_the_range() {
     }
     check(&metric("2.4e108"), &[("/A", Rule::ValueRange)]);
     check(&metric("[1,-2.4e108,\"2\"]"), &[("/A/1", Rule::ValueRange), ("/A/2", Rule::Value)]);
+    // 2^360 itself, and the next double.
+    check(&metric("-2.348542582773833227889480596789337e108"), &[]);
+    check(&metric("2.3485425827738336e108"), &[("/A", Rule::ValueRange)]);
+    // What no double holds is JSON, and the rest is checked too.
+    check(
+        &metric(r#"[1e400,"x"]"#),
+        &[("/A/0", Rule::Number), ("/A/0", Rule::ValueRange), ("/A/1", Rule::Value)],
+    );
+    check(
+        &metric(&format!("-{}.5", "9".repeat(400))),
+        &[("/A", Rule::Number), ("/A", Rule::ValueRange)],
+    );
+    check(&metric(r#""1e400\\",",\"1e400\"":"1e400""#), &[("/A", Rule::Value)]);
+    check(&metric(r#"1,"p":1e400,"q\":1e400":"\uFDd0","r":"\ufdd1""#), &[("/p", Rule::Number)]);
+    for text in ["1e400e", "+1e400", "01e400x", "1e400,1e400:1"] {
+        check(&metric(text), &[("", Rule::Json)]);
+    }
     check(&metric("[]"), &[("/A", Rule::ValueCount)]);
     check(&metric("{}"), &[("/A/Values", Rule::Value)]);
     check(&metric(r#"{"Values":[1,2],"Counts":[1]}"#), &[("/A/Counts", Rule::Counts)]);
@@ -288,6 +402,65 @@ fn a_document_is_a_log_event() {
     check(&line, &[("", Rule::EventSize), (&at("/Dimensions"), Rule::DimensionSets)]);
     let line = document("[]", "[]", &format!(r#","p":"{}""#, "x".repeat(PARSED_BYTES)));
     check(&line, &[("", Rule::EventSize)]);
+}
+
+#[test]
+fn no_document_takes_more_time_than_its_size() {
+    const KEY: usize = 400_000;
+    let long = "k".repeat(KEY);
+    let mut shapes: Vec<(&str, String)> = vec![
+        ("keys that are one", format!("{{{}\"a\":1}}", "\"a\":1,".repeat(1_000_000))),
+        (
+            "keys that differ",
+            format!(
+                "{{{}\"a\":1}}",
+                (0..200_000).map(|n| format!("\"{n}\":1,")).collect::<String>()
+            ),
+        ),
+        ("objects below a long key", format!(r#"{{"{long}":[{}0]}}"#, "{},".repeat(100_000))),
+        (
+            "twice below a long key",
+            format!(r#"{{"{long}":[{}0]}}"#, r#"{"a":1,"a":1},"#.repeat(100_000)),
+        ),
+        (
+            "one long value for many sets",
+            document(
+                &format!("[{}[]]", "[\"A\"],".repeat(100_000)),
+                "[]",
+                &format!(r#","A":"{}""#, " ".repeat(KEY)),
+            ),
+        ),
+        (
+            "values of a long name",
+            document(
+                "[[]]",
+                &format!(r#"[{{"Name":"{long}"}}]"#),
+                &format!(r#","{long}":[{}0]"#, "null,".repeat(100_000)),
+            ),
+        ),
+        (
+            "definitions of one name",
+            document(
+                "[[]]",
+                &format!("[{}{{}}]", r#"{"Name":"A"},"#.repeat(100_000)),
+                &format!(",\"A\":[{}0]", "0,".repeat(100_000)),
+            ),
+        ),
+        ("numbers that no double holds", format!(r#"{{"A":[{}0]}}"#, "1e400,".repeat(100_000))),
+        ("nesting", "[{\"a\":".repeat(1_000_000)),
+        ("escapes", document("[[]]", "[]", &format!(r#","A":"{}""#, "\\\\".repeat(5_000_000)))),
+        ("names that are quotes", format!("{{{}", "\"".repeat(10_000_000))),
+    ];
+    shapes.push(("a string without end", format!("{{\"{}", "x".repeat(10_000_000))));
+    for (shape, line) in &shapes {
+        let started = Instant::now();
+        let violations = validate_at(line, now()).unwrap_err();
+        let listed: usize = violations.iter().map(|v| v.pointer().len() + v.message().len()).sum();
+        assert!(listed < 66 << 20, "{shape}: {listed} bytes");
+        crate::emf::is_emf(line);
+        // At most some seconds on a busy machine; the square of the size would take hours.
+        assert!(started.elapsed() < Duration::from_secs(30), "{shape}: {:?}", started.elapsed());
+    }
 }
 
 #[test]

@@ -4,12 +4,22 @@ use std::fmt;
 
 /// Every violation of one line; there is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violations(pub(super) Vec<Violation>);
+pub struct Violations {
+    pub(super) listed: Vec<Violation>,
+    pub(super) omitted: usize,
+}
 
 impl Violations {
-    /// The violations, in the document's order.
+    /// The violations: of the line as a whole, of any member anywhere, then of each directive in the
+    /// document's order, with what it names.
     pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
-        self.0.iter()
+        self.listed.iter()
+    }
+
+    /// How many more there are than are listed: 0 unless the list has over 64 MiB of text, which
+    /// takes many violations below a very long key.
+    pub fn omitted(&self) -> usize {
+        self.omitted
     }
 }
 
@@ -27,18 +37,21 @@ impl IntoIterator for Violations {
     type IntoIter = std::vec::IntoIter<Violation>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.listed.into_iter()
     }
 }
 
 impl fmt::Display for Violations {
     /// One violation a line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, violation) in self.0.iter().enumerate() {
+        for (index, violation) in self.listed.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
             violation.fmt(f)?;
+        }
+        if self.omitted > 0 {
+            write!(f, "\n… and {} more", self.omitted)?;
         }
         Ok(())
     }
@@ -85,6 +98,7 @@ const METRIC_DATUM: &str = "CloudWatch API, MetricDatum";
 const DIMENSION: &str = "CloudWatch API, Dimension";
 const PUT_METRIC_DATA: &str = "CloudWatch API, PutMetricData";
 const LOG_EVENT: &str = "CloudWatch Logs API, PutLogEvents";
+const CLIENT_LIBRARIES: &str = "EMF client libraries of AWS";
 const JSON: &str = "RFC 8259";
 
 macro_rules! rules {
@@ -97,6 +111,9 @@ macro_rules! rules {
         }
 
         impl Rule {
+            #[cfg(test)]
+            pub(super) const ALL: &'static [Rule] = &[$(Rule::$name,)*];
+
             /// The rule's name in reports: lower case with hyphens.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Rule::$name => $text,)* }
@@ -117,6 +134,11 @@ rules! {
     OneLine => "one-line", LOG_EVENT;
     /// The line is a JSON text.
     Json => "json", JSON;
+    /// At most 127 levels of arrays and objects: beyond them nothing is looked at, as parsers have a
+    /// limit of their own.
+    Depth => "depth", JSON;
+    /// A number is one that a double can hold (section 6).
+    Number => "number", JSON;
     /// The document is an object, with nothing before or after it.
     RootObject => "root-object", SPECIFICATION;
     /// No member occurs twice: which one counts is not defined.
@@ -154,10 +176,10 @@ rules! {
     /// `StorageResolution` is 1 or 60.
     StorageResolution => "storage-resolution", METRIC_DATUM;
     /// A name is defined once in a directive, and with one unit and one resolution in a document.
-    UniqueDefinition => "unique-definition", SPECIFICATION;
+    UniqueDefinition => "unique-definition", CLIENT_LIBRARIES;
     /// A metric's value: a number, an array of numbers, or `Values` with `Counts`.
     Value => "value", SPECIFICATION;
-    /// A metric has at most 100 values.
+    /// A metric has 1 to 100 values, and at most as many `Counts`.
     ValueCount => "value-count", SPECIFICATION;
     /// A value is within ±2^360.
     ValueRange => "value-range", METRIC_DATUM;
