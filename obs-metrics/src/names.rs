@@ -242,7 +242,8 @@ fn ascii(text: &str) -> Option<Fault> {
     }
 }
 
-fn breaks_line(c: char) -> bool {
+/// Whether `c` ends a line for some reader, or controls a terminal.
+pub(crate) fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 

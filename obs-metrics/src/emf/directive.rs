@@ -1,9 +1,8 @@
 //! The checks of one directive: its namespace, its dimension sets, its metric definitions.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use super::document::{Definition, Directive};
+use super::document::{Definition, Dimension, Directive};
 use super::found::{beginning, quoted};
 use super::node::Node;
 use super::pointer::Pointer;
@@ -50,7 +49,7 @@ impl<'d> Checker<'d> {
         &mut self,
         node: Option<&'d Node>,
         pointer: &Pointer<'_>,
-    ) -> Vec<Vec<(Arc<str>, Arc<str>)>> {
+    ) -> Vec<Vec<Dimension>> {
         let Some(Node::Array(sets)) = node else {
             self.found.add(pointer, Rule::DimensionSets, wanted("an array of arrays", node));
             return Vec::new();
@@ -62,11 +61,7 @@ impl<'d> Checker<'d> {
         sets.iter().enumerate().map(|(n, set)| self.dimension_set(set, &pointer.item(n))).collect()
     }
 
-    fn dimension_set(
-        &mut self,
-        node: &'d Node,
-        pointer: &Pointer<'_>,
-    ) -> Vec<(Arc<str>, Arc<str>)> {
+    fn dimension_set(&mut self, node: &'d Node, pointer: &Pointer<'_>) -> Vec<Dimension> {
         let Node::Array(keys) = node else {
             self.found.add(pointer, Rule::DimensionSets, wanted("an array of names", Some(node)));
             return Vec::new();

@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::unit::{Resolution, Unit};
 
+/// Name and value of a dimension.
+pub(super) type Dimension = (Arc<str>, Arc<str>);
+
 /// A valid document, as CloudWatch would extract it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -16,7 +19,7 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Directive {
     pub(super) namespace: String,
-    pub(super) sets: Vec<Vec<(Arc<str>, Arc<str>)>>,
+    pub(super) sets: Vec<Vec<Dimension>>,
     pub(super) definitions: Vec<Definition>,
 }
 
@@ -63,7 +66,7 @@ impl Document {
 pub struct Metric<'a> {
     namespace: &'a str,
     definition: &'a Definition,
-    dimensions: &'a [(Arc<str>, Arc<str>)],
+    dimensions: &'a [Dimension],
 }
 
 impl<'a> Metric<'a> {

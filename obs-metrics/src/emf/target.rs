@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::document::Dimension;
 use super::found::quoted;
 use super::node::Node;
 use super::pointer::Pointer;
@@ -12,11 +13,7 @@ use crate::names::dimension_value_fault;
 
 impl<'d> Checker<'d> {
     /// Name and value of a dimension, read once however many sets name it.
-    pub(super) fn dimension(
-        &mut self,
-        name: &'d str,
-        named_at: &Pointer<'_>,
-    ) -> Option<(Arc<str>, Arc<str>)> {
+    pub(super) fn dimension(&mut self, name: &'d str, named_at: &Pointer<'_>) -> Option<Dimension> {
         if let Some(dimension) = self.dimensions.get(name) {
             return dimension.clone();
         }

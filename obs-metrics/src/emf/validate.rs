@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use obs_core::clock::millis_since_epoch;
 
-use super::document::Document;
+use super::document::{Dimension, Document};
 use super::found::Found;
 use super::node::Node;
 use super::pointer::Pointer;
@@ -83,7 +83,7 @@ pub(super) struct Checker<'d> {
     /// The targets of metric definitions.
     pub(super) values: HashMap<&'d str, Arc<[(f64, f64)]>>,
     /// The targets of dimension sets; `None` where one is no string.
-    pub(super) dimensions: HashMap<&'d str, Option<(Arc<str>, Arc<str>)>>,
+    pub(super) dimensions: HashMap<&'d str, Option<Dimension>>,
 }
 
 impl<'d> Checker<'d> {

@@ -473,6 +473,11 @@ fn violations_read_well() {
     /A: is a string; a number, an array of numbers, or Values and Counts is asked for [value; EMF specification]
     "#);
     assert_eq!((&violations).into_iter().count(), violations.iter().count());
+    // One violation is one line, and no key gets at the terminal.
+    let line = document("[[]]", "[]", r#","a\n\u001b[31m\u2028é":{"x":1,"x":1}"#);
+    let violations = validate_at(&line, now()).unwrap_err();
+    assert_eq!(violations.iter().next().unwrap().pointer(), "/a\n\u{1b}[31m\u{2028}é/x");
+    insta::assert_snapshot!(violations, @r"/a\n\u{1b}[31m\u{2028}é/x: occurs twice in its object [unique-members; RFC 8259]");
 }
 
 proptest::proptest! {

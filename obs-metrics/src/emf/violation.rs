@@ -1,6 +1,8 @@
 //! What can be wrong with a document, and who says so.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+
+use crate::names::breaks_line;
 
 /// Every violation of one line; there is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,9 +88,18 @@ impl Violation {
 }
 
 impl fmt::Display for Violation {
+    /// One line: what a key has that would break it, or change a terminal, is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pointer = if self.pointer.is_empty() { "(document)" } else { &self.pointer };
-        write!(f, "{pointer}: {} [{}; {}]", self.message, self.rule.as_str(), self.rule.source())
+        if self.pointer.is_empty() {
+            f.write_str("(document)")?;
+        } else if self.pointer.contains(breaks_line) {
+            for c in self.pointer.chars() {
+                if breaks_line(c) { write!(f, "{}", c.escape_debug())? } else { f.write_char(c)? }
+            }
+        } else {
+            f.write_str(&self.pointer)?;
+        }
+        write!(f, ": {} [{}; {}]", self.message, self.rule.as_str(), self.rule.source())
     }
 }
 
