@@ -7,7 +7,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says of what"
 )]
 
 #[path = "../fuzz/property.rs"]
@@ -171,7 +172,7 @@ fn mutate(tree: &mut Tree, other: &mut Tree, random: &mut Random) {
     match (random.below(10), node) {
         (0, node) => *node = Tree::Literal(random.one(LITERALS).to_owned()),
         (1, node) => *node = donor,
-        (2, node) => *node = Tree::String(if at % 2 == 0 { texts.0 } else { texts.1 }),
+        (2, node) => *node = Tree::String(if at.is_multiple_of(2) { texts.0 } else { texts.1 }),
         (3, Tree::Object(members)) => members.push((texts.0, donor)),
         (4, Tree::Object(members)) if !members.is_empty() => {
             let n = within(members.len());
@@ -179,7 +180,7 @@ fn mutate(tree: &mut Tree, other: &mut Tree, random: &mut Random) {
         }
         (5, Tree::Object(members)) if !members.is_empty() => {
             let n = within(members.len());
-            members[n].0 = if at % 3 == 0 { random.one(KEYS).to_owned() } else { texts.1 };
+            members[n].0 = if at.is_multiple_of(3) { random.one(KEYS).to_owned() } else { texts.1 };
         }
         (6, Tree::Object(members)) if !members.is_empty() => {
             let member = members[within(members.len())].clone();
@@ -193,12 +194,14 @@ fn mutate(tree: &mut Tree, other: &mut Tree, random: &mut Random) {
         (5, Tree::Array(items)) if !items.is_empty() => {
             let item = items[within(items.len())].clone();
             let more = random.one(&[&1, &29, &98, &99, &100]);
-            items.extend(std::iter::repeat_n(item, *more));
+            // A large item is not made a hundred: that takes long and says no more.
+            let more = if count(&item) > 10 { 1 } else { *more };
+            items.extend(std::iter::repeat_n(item, more));
         }
         (6, Tree::Array(items)) => items.reverse(),
         (7, Tree::String(text)) => {
             *text = text.repeat(*random.one(&[&0, &2, &26, &255, &1025]));
-            text.truncate(text.floor_char_boundary(300_000));
+            text.truncate(text.floor_char_boundary(3_000));
         }
         (8, node) => {
             let depth = *random.one(&[&1, &2, &60, &120, &130]);
@@ -263,13 +266,17 @@ fn mutated_documents_hold() {
         .into_iter()
         .filter_map(|(name, bytes)| Some((name, serde_json::from_slice(&bytes).ok()?)))
         .collect();
-    let inputs = number("OBS_FUZZ_INPUTS", 20_000);
+    let small: Vec<_> =
+        seeds.iter().filter(|(_, tree)| tree.to_string().len() < 1_000).cloned().collect();
+    let inputs = number("OBS_FUZZ_INPUTS", 30_000);
     let mut random = Random(number("OBS_FUZZ_SEED", 1));
     let mut accepted = 0;
     let mut rules = BTreeMap::new();
     for n in 0..inputs {
-        let (name, seed) = &seeds[random.below(seeds.len())];
-        let (mut tree, mut other) = (seed.clone(), seeds[random.below(seeds.len())].1.clone());
+        // A large seed takes as long as twenty small ones.
+        let of = if random.below(20) == 0 { &seeds } else { &small };
+        let (name, seed) = &of[random.below(of.len())];
+        let (mut tree, mut other) = (seed.clone(), of[random.below(of.len())].1.clone());
         // Most inputs have one thing wrong, and some have many.
         for _ in 0..*random.one(&[&0, &1, &1, &1, &2, &4, &8]) {
             mutate(&mut tree, &mut other, &mut random);
@@ -289,6 +296,6 @@ fn mutated_documents_hold() {
     }
     // A mutator that only breaks, or only breaks JSON, would find nothing.
     assert!(accepted > inputs / 50, "{accepted} of {inputs}");
-    assert!(rules.len() >= 25, "{rules:?}");
+    assert!(rules.len() >= 25 || inputs < 30_000, "{rules:?}");
     eprintln!("{inputs} inputs, {accepted} accepted; {rules:?}");
 }
