@@ -213,11 +213,32 @@ fn mutate(tree: &mut Tree, other: &mut Tree, random: &mut Random) {
     }
 }
 
+/// One more dimension in a set, or in whatever else is an array of texts: a member that is a text.
+fn refer(tree: &mut Tree, random: &mut Random) {
+    let Tree::Object(members) = &*tree else { return };
+    let texts: Vec<String> = members
+        .iter()
+        .filter(|(_, node)| matches!(node, Tree::String(_)))
+        .map(|(key, _)| key.clone())
+        .collect();
+    let Some(name) = texts.get(random.below(texts.len())) else { return };
+    let sets: Vec<usize> = (0..count(tree))
+        .filter(|&n| match nth(tree, &mut n.clone()) {
+            Some(Tree::Array(items)) => items.iter().all(|item| matches!(item, Tree::String(_))),
+            _ => false,
+        })
+        .collect();
+    let Some(&set) = sets.get(random.below(sets.len())) else { return };
+    if let Some(Tree::Array(items)) = nth(tree, &mut set.clone()) {
+        items.push(Tree::String(name.clone()));
+    }
+}
+
 /// Damage to the text, and to the bytes: what is cut, doubled, put in, or no UTF-8.
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
     let at = random.below(bytes.len() + 1);
     let end = (at + random.below(20)).min(bytes.len());
-    match random.below(5) {
+    match random.below(6) {
         0 => drop(bytes.drain(at..end)),
         1 => bytes.truncate(at),
         2 => {
@@ -225,6 +246,12 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
             bytes.splice(at..at, doubled);
         }
         3 => drop(bytes.splice(at..at, random.one(TOKENS).bytes())),
+        4 => {
+            // In a string it is the same character, and most letters are in strings.
+            if let Some(letter) = bytes.get(at).copied().filter(u8::is_ascii_alphabetic) {
+                bytes.splice(at..=at, format!("\\u{letter:04x}").into_bytes());
+            }
+        }
         _ => {
             if let Some(byte) = bytes.get_mut(at) {
                 *byte ^= 1 << random.below(8);
@@ -279,7 +306,10 @@ fn mutated_documents_hold() {
         let (mut tree, mut other) = (seed.clone(), of[random.below(of.len())].1.clone());
         // Most inputs have one thing wrong, and some have many.
         for _ in 0..*random.one(&[&0, &1, &1, &1, &2, &4, &8]) {
-            mutate(&mut tree, &mut other, &mut random);
+            match random.below(16) {
+                0 => refer(&mut tree, &mut random),
+                _ => mutate(&mut tree, &mut other, &mut random),
+            }
         }
         let mut input = tree.to_string().into_bytes();
         for _ in 0..*random.one(&[&0, &0, &0, &0, &1, &3]) {
