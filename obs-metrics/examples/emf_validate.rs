@@ -132,7 +132,7 @@ fn run(options: &Options, out: &mut impl Write, summary: &mut Summary) -> io::Re
     let Summary { documents, invalid, metrics, other, .. } = summary;
     writeln!(
         out,
-        "{documents} documents, {invalid} of them invalid; {metrics} metrics; {other} other lines"
+        "documents: {documents}, invalid: {invalid}, metrics: {metrics}, other lines: {other}"
     )
 }
 

@@ -72,8 +72,8 @@ fn check(input: impl AsRef<[u8]>, status: i32, expected: &str) {
 
 #[test]
 fn lines_are_checked_and_counted() {
-    check("", 0, "0 documents, 0 of them invalid; 0 metrics; 0 other lines\n");
-    let one = "1 documents, 0 of them invalid; 2 metrics; 0 other lines\n";
+    check("", 0, "documents: 0, invalid: 0, metrics: 0, other lines: 0\n");
+    let one = "documents: 1, invalid: 0, metrics: 2, other lines: 0\n";
     check(VALID, 0, one);
     check(format!("{VALID}\n"), 0, one);
     check(format!("\u{feff}{VALID}\r\n\r\n"), 0, one);
@@ -89,7 +89,7 @@ fn lines_are_checked_and_counted() {
 stdin:5: /A: is null; a number, an array of numbers, or Values and Counts is asked for [value; EMF specification]
 stdin:6: /_aws/CloudWatchMetrics/0/Namespace: \"\" has no character that is not a space [namespace; CloudWatch API, PutMetricData]
 stdin:6: /_aws/CloudWatchMetrics/0/Dimensions/0/0: the document has no member \"T\" [target; EMF specification]
-3 documents, 2 of them invalid; 2 metrics; 2 other lines
+documents: 3, invalid: 2, metrics: 2, other lines: 2
 ",
     );
 }
@@ -103,14 +103,14 @@ fn bytes_that_are_no_text_are_reported() {
         &line,
         1,
         &format!(
-            "stdin:1: (document): is not UTF-8 at byte {} [json; RFC 8259]\n1 documents, 1 of them invalid; 0 metrics; 0 other lines\n",
+            "stdin:1: (document): is not UTF-8 at byte {} [json; RFC 8259]\ndocuments: 1, invalid: 1, metrics: 0, other lines: 0\n",
             at + 1
         ),
     );
     let binary: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let (status, out, err) = run(Path::new("."), &[], &binary);
     assert_eq!((status, err.as_str()), (0, ""));
-    assert!(out.starts_with("0 documents") && out.lines().count() == 1, "{out}");
+    assert!(out.starts_with("documents: 0,") && out.lines().count() == 1, "{out}");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_line_of_10_megabytes_is_too_large() {
         &line,
         1,
         &format!(
-            "stdin:1: (document): {} bytes; a log event has at most 1048576 [event-size; CloudWatch Logs API, PutLogEvents]\n1 documents, 1 of them invalid; 0 metrics; 0 other lines\n",
+            "stdin:1: (document): {} bytes; a log event has at most 1048576 [event-size; CloudWatch Logs API, PutLogEvents]\ndocuments: 1, invalid: 1, metrics: 0, other lines: 0\n",
             line.len()
         ),
     );
@@ -142,10 +142,7 @@ fn it_ends_after_the_first_file_with_a_violation() {
         run(&folder, &["good.log", "wrong.log", "wrong2.log"], b""),
         (
             1,
-            format!(
-                "{}4 documents, 2 of them invalid; 4 metrics; 0 other lines\n",
-                of("wrong.log")
-            ),
+            format!("{}documents: 4, invalid: 2, metrics: 4, other lines: 0\n", of("wrong.log")),
             String::new()
         )
     );
@@ -154,7 +151,7 @@ fn it_ends_after_the_first_file_with_a_violation() {
         (
             1,
             format!(
-                "{}{}8 documents, 4 of them invalid; 8 metrics; 0 other lines\n",
+                "{}{}documents: 8, invalid: 4, metrics: 8, other lines: 0\n",
                 of("wrong.log"),
                 of("wrong2.log")
             ),
@@ -166,7 +163,7 @@ fn it_ends_after_the_first_file_with_a_violation() {
 #[test]
 fn what_cannot_be_read_is_2() {
     let folder = folder("unreadable", &[("good.log", VALID.as_bytes())]);
-    let summary = "1 documents, 0 of them invalid; 2 metrics; 0 other lines\n";
+    let summary = "documents: 1, invalid: 0, metrics: 2, other lines: 0\n";
     let (status, out, err) = run(&folder, &["missing.log", "good.log"], b"");
     assert_eq!((status, out.as_str()), (2, summary));
     assert!(err.starts_with("emf_validate: missing.log: ") && err.lines().count() == 1, "{err}");
