@@ -459,7 +459,7 @@ fn no_document_takes_more_time_than_its_size() {
         assert!(listed < 66 << 20, "{shape}: {listed} bytes");
         crate::emf::is_emf(line);
         // At most some seconds on a busy machine; the square of the size takes minutes at least.
-        assert!(started.elapsed() < Duration::from_secs(30), "{shape}: {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(60), "{shape}: {:?}", started.elapsed());
     }
 }
 
