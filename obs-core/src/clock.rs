@@ -105,6 +105,11 @@ pub(crate) const fn eight_digits(value: u64) -> [u8; 8] {
 ///
 /// Always 24 bytes for the years 1970 to 9999; later times are written as the end of 9999.
 pub fn write_rfc3339(out: &mut Vec<u8>, millis: u64) {
+    out.extend_from_slice(&rfc3339_bytes(millis));
+}
+
+/// What [`write_rfc3339`] writes.
+pub fn rfc3339_bytes(millis: u64) -> [u8; 24] {
     const END_OF_9999: u64 = 253_402_300_799_999;
     let millis = millis.min(END_OF_9999);
     let (seconds, millis) = (millis / 1000, millis % 1000);
@@ -118,7 +123,7 @@ pub fn write_rfc3339(out: &mut Vec<u8>, millis: u64) {
     digits(&mut text[14..16], second_of_day / 60 % 60);
     digits(&mut text[17..19], second_of_day % 60);
     digits(&mut text[20..23], millis);
-    out.extend_from_slice(&text);
+    text
 }
 
 /// `millis` since the epoch as RFC 3339: [`write_rfc3339`] as a string.

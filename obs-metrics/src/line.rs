@@ -3,15 +3,13 @@
 use obs_core::RequestContext;
 use obs_core::clock;
 use obs_core::ids::SpanIds;
-use obs_core::json::{self, Object};
+use obs_core::json::{Cursor, Object};
 
+use crate::collector::MESSAGE;
 use crate::stats::{Counters, Stats};
 
 /// What the ids of a request may take of a document; they come from outside.
 const IDS_BYTES: usize = 8 * 1024;
-
-/// [`MESSAGE`](crate::collector::MESSAGE) as it is written.
-const DEFAULT_MESSAGE: &[u8] = b"\"metrics\"";
 
 /// How lines have to look so that none is filtered away.
 ///
@@ -60,24 +58,31 @@ impl LineStyle {
         Self { least, timestamp: json }
     }
 
-    /// As [`write`](Self::write) at the level INFO into an object without members, rendered so far
-    /// that only the time and a message have to be written.
-    pub(crate) fn write_info(&self, buf: &mut Vec<u8>, millis: u64, message: Option<&str>) {
+    /// Whether lines say when they were written.
+    pub(crate) fn has_timestamp(self) -> bool {
+        self.timestamp
+    }
+
+    /// As [`write`](Self::write) at the level INFO, into an object without members.
+    pub(crate) fn write_info(self, buf: &mut Vec<u8>, millis: u64, message: Option<&str>) {
+        let mut object = Object::resume(buf, true);
+        self.write(&mut object, Level::Info, millis, message.unwrap_or(MESSAGE));
+    }
+
+    /// As [`write_info`](Self::write_info), from pieces that are rendered.
+    pub(crate) fn write_info_at(self, cursor: &mut Cursor<'_>, millis: u64, message: Option<&str>) {
         if self.timestamp {
-            buf.extend_from_slice(b"\"timestamp\":\"");
-            clock::write_rfc3339(buf, millis);
-            buf.extend_from_slice(b"\",");
+            cursor.bytes(b"\"timestamp\":\"");
+            cursor.bytes(&clock::rfc3339_bytes(millis));
+            cursor.bytes(b"\",");
         }
-        buf.extend_from_slice(match self.least {
+        cursor.bytes(match self.least {
             Level::Info => b"\"level\":\"INFO\",\"message\":",
             Level::Warn => b"\"level\":\"WARN\",\"message\":",
             Level::Error => b"\"level\":\"ERROR\",\"message\":",
             Level::Fatal => b"\"level\":\"FATAL\",\"message\":",
         });
-        match message {
-            Some(message) => json::string(buf, message),
-            None => buf.extend_from_slice(DEFAULT_MESSAGE),
-        }
+        cursor.string(message.unwrap_or(MESSAGE));
     }
 
     /// Writes `timestamp`, `level` and `message`.
@@ -127,6 +132,25 @@ pub(crate) fn append_ids(
     }
 }
 
+/// As [`append_ids`], each member with a comma in front.
+pub(crate) fn append_ids_after(
+    buf: &mut Vec<u8>,
+    context: Option<&RequestContext>,
+    span: Option<SpanIds>,
+    counters: &Counters,
+) {
+    if context.is_some() || span.is_some() {
+        buf.push(b',');
+        append_ids(buf, context, span, counters);
+        if buf.len() == 1 {
+            buf.clear();
+        } else {
+            // `append_ids` has seen members in front of its own.
+            buf.remove(0);
+        }
+    }
+}
+
 /// Writes the line that says what was dropped.
 pub(crate) fn write_loss(buf: &mut Vec<u8>, style: LineStyle, millis: u64, stats: &Stats) {
     let mut line = Object::begin(buf);
@@ -158,12 +182,11 @@ mod tests {
         object.end();
         assert_eq!(String::from_utf8(buf).unwrap(), expected);
         for message in [None, Some("done\n")] {
-            let (mut short, mut long) = (Vec::new(), Vec::new());
-            style.write_info(&mut short, 1_700_000_000_125, message);
-            let mut object = Object::resume(&mut long, true);
-            let text = message.unwrap_or(crate::collector::MESSAGE);
-            style.write(&mut object, Level::Info, 1_700_000_000_125, text);
-            assert_eq!(short, long);
+            let (mut bytes, mut buffer) = (Vec::new(), [0; 256]);
+            style.write_info(&mut bytes, 1_700_000_000_125, message);
+            let mut cursor = Cursor::new(&mut buffer);
+            style.write_info_at(&mut cursor, 1_700_000_000_125, message);
+            assert_eq!(cursor.written(), Some(&bytes[..]));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use obs_core::json;
+use obs_core::json::{self, Cursor};
 
 /// What a property can hold: text, a number or a boolean.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,14 +111,15 @@ fn encoded_bytes(c: char) -> usize {
 }
 
 /// Writes a value as it is given.
-pub(crate) fn write_value(buf: &mut Vec<u8>, value: &PropertyValue<'_>, redacted: bool) {
+#[inline]
+pub(crate) fn write_value(cursor: &mut Cursor<'_>, value: &PropertyValue<'_>, redacted: bool) {
     match &value.0 {
-        _ if redacted => json::string(buf, obs_core::redact::REDACTED),
-        Value::Text(text) => json::string(buf, text),
-        Value::Unsigned(n) => json::uint(buf, *n),
-        Value::Signed(n) => json::int(buf, *n),
-        Value::Float(n) => json::float(buf, *n),
-        Value::Bool(b) => json::boolean(buf, *b),
+        _ if redacted => cursor.string(obs_core::redact::REDACTED),
+        Value::Text(text) => cursor.string(text),
+        Value::Unsigned(n) => cursor.uint(*n),
+        Value::Signed(n) => cursor.int(*n),
+        Value::Float(n) => cursor.float(*n),
+        Value::Bool(b) => cursor.boolean(*b),
     }
 }
 

@@ -70,6 +70,12 @@ impl<'a> Cursor<'a> {
         self.buf.get(..self.at)
     }
 
+    /// How many bytes were written; `None` where they did not fit.
+    #[expect(clippy::len_without_is_empty, reason = "a length to cut the buffer at")]
+    pub fn len(&self) -> Option<usize> {
+        (self.at <= self.buf.len()).then_some(self.at)
+    }
+
     /// Writes a piece as it is.
     #[inline]
     pub fn piece(&mut self, piece: &Piece) {
@@ -341,11 +347,11 @@ mod tests {
             cursor.string("text");
             cursor.float(1.5);
             cursor.bytes(b"x");
-            assert_eq!(cursor.written(), None, "{size}");
+            assert_eq!((cursor.len(), cursor.written()), (None, None), "{size}");
         }
         let mut cursor = Cursor::new(&mut []);
         cursor.bytes(b"");
-        assert_eq!(cursor.written(), Some(&b""[..]));
+        assert_eq!((cursor.len(), cursor.written()), (Some(0), Some(&b""[..])));
     }
 
     proptest! {

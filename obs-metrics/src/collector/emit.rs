@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, Weak};
 
 use obs_core::RequestContext;
-use obs_core::json::Object;
+use obs_core::json::{Cursor, Object};
 use obs_core::redact::REDACTED;
 
 use super::{Inner, MESSAGE, lock};
@@ -21,7 +21,18 @@ use crate::series::Table;
 /// What a thread keeps of its buffer: a rare large document does not stay.
 const KEPT_BYTES: usize = 64 * 1024;
 
+/// The longest line that is written at a cursor: nearly all are shorter.
+const CURSOR_BYTES: usize = 4 * 1024;
+
+#[derive(Default)]
+struct Buffers {
+    line: Vec<u8>,
+    ids: Vec<u8>,
+}
+
 thread_local! {
+    static CURSOR: RefCell<Buffers> =
+        const { RefCell::new(Buffers { line: Vec::new(), ids: Vec::new() }) };
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -190,33 +201,45 @@ impl Inner {
 
     /// Hands one line to the sink. The buffer is this thread's, used again for the next line.
     pub(crate) fn write(&self, encode: impl FnOnce(&mut Vec<u8>)) {
-        self.write_within(usize::MAX, |line| {
-            encode(line);
-            false
-        });
+        self.write_within(usize::MAX, encode);
     }
 
     /// As [`write`](Self::write), but hands nothing over and returns false where the line exceeds
     /// the document size.
     pub(crate) fn write_if_fits(&self, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
-        self.write_unless(|line| {
-            encode(line);
-            false
-        })
-    }
-
-    /// As [`write_if_fits`](Self::write_if_fits), and not where `encode` returns true: that it could
-    /// not.
-    pub(crate) fn write_unless(&self, encode: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         self.write_within(self.document_bytes, encode)
     }
 
-    fn write_within(&self, limit: usize, encode: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+    /// Hands over a line of ordinary size that `encode` writes, returning its length; its second buffer
+    /// is empty and its own. Hands nothing over and returns false where the line is too long or
+    /// `encode` returns none.
+    pub(crate) fn write_at_cursor(
+        &self,
+        encode: impl FnOnce(Cursor<'_>, &mut Vec<u8>) -> Option<usize>,
+    ) -> bool {
+        // Taken out, not borrowed: a synchronous writer may record on this thread.
+        let mut buffers = CURSOR.try_with(|buffers| buffers.take()).unwrap_or_default();
+        let Buffers { line, ids } = &mut buffers;
+        line.resize(CURSOR_BYTES, 0);
+        ids.clear();
+        let written = encode(Cursor::new(line), ids);
+        let fits =
+            written.filter(|len| *len <= self.document_bytes).and_then(|len| line.get(..len));
+        if let Some(line) = fits {
+            self.counters.line();
+            self.outputs.push_line(line);
+        }
+        let fits = fits.is_some();
+        let _gone = CURSOR.try_with(|kept| kept.replace(buffers));
+        fits
+    }
+
+    fn write_within(&self, limit: usize, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
         // Taken out, not borrowed: a synchronous writer may record on this thread.
         let mut line = BUFFER.try_with(|buffer| buffer.take()).unwrap_or_default();
         line.clear();
-        let failed = encode(&mut line);
-        let fits = !failed && line.len() <= limit;
+        encode(&mut line);
+        let fits = line.len() <= limit;
         if fits {
             self.counters.line();
             self.outputs.push_line(&line);

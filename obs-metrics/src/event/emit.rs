@@ -69,41 +69,30 @@ fn emit_known(
     {
         return false;
     }
-    let written = inner.write_if_fits(|line| {
-        begin_line(line, inner, shape, millis, state.message_text());
-        line::append_ids(line, context, span, &inner.counters);
-        line.extend_from_slice(&shape.defaults);
+    let written = inner.write_at_cursor(|mut cursor, ids| {
+        line::append_ids_after(ids, context, span, &inner.counters);
+        shape.begin(&mut cursor, inner.style, millis, state.message_text(), ids);
         for n in &shape.order {
             let (Some(call), Some(value)) = (shape.calls.get(*n), state.value(*n)) else {
                 continue;
             };
-            line.extend_from_slice(&call.key);
+            cursor.piece(&call.key);
             match value {
-                Stored::Text(place) => json::string(line, state.text(place)),
-                Stored::Float(value) => json::float(line, *value),
-                other => property::write_plain(line, other),
+                Stored::Text(place) => cursor.string(state.text(place)),
+                Stored::Float(value) => cursor.float(*value),
+                Stored::Unsigned(n) => cursor.uint(*n),
+                Stored::Signed(n) => cursor.int(*n),
+                Stored::Bool(b) => cursor.boolean(*b),
+                Stored::Redacted => cursor.string(REDACTED),
             }
         }
-        line.push(b'}');
+        cursor.bytes(b"}");
+        cursor.len()
     });
     if written {
         shape::used(shape);
     }
     written
-}
-
-/// Writes a document of a known shape up to its `message`.
-pub(crate) fn begin_line(
-    line: &mut Vec<u8>,
-    inner: &Inner,
-    shape: &Shape,
-    millis: u64,
-    message: Option<&str>,
-) {
-    line.extend_from_slice(b"{\"_aws\":{\"Timestamp\":");
-    json::uint(line, millis);
-    line.extend_from_slice(&shape.directives);
-    inner.style.write_info(line, millis, message);
 }
 
 /// Whether an event of a known shape cannot be written as it stands: it may become a part of its

@@ -18,7 +18,7 @@ use obs_core::ids::{self, SpanIds};
 use crate::collector::Inner;
 use crate::property::PropertyValue;
 use crate::unit::{Resolution, Unit};
-pub(crate) use emit::{begin_line, must_look_closer};
+pub(crate) use emit::must_look_closer;
 pub(crate) use parts::Metric as Recorded;
 pub(crate) use shape::{Call, Shape, What};
 use state::State;

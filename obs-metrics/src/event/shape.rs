@@ -10,12 +10,13 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use obs_core::json;
+use obs_core::json::{self, Cursor, Piece};
 
 use crate::collector::Inner;
 use crate::encode;
 use crate::hash::{mix, step};
 use crate::limits::{DIMENSIONS_PER_SET, METRICS_PER_DOCUMENT};
+use crate::line::LineStyle;
 use crate::names;
 use crate::unit::{Resolution, Unit};
 
@@ -37,7 +38,7 @@ pub(crate) struct Call {
     /// As it was given, which is as it is written.
     name: Box<str>,
     /// `,"name":`
-    pub(crate) key: Box<[u8]>,
+    pub(crate) key: Piece,
     pub(crate) redacted: bool,
     /// A hash of the calls before this one.
     before: u64,
@@ -52,10 +53,15 @@ pub(crate) struct Shape {
     all: u64,
     /// The calls as they are written: dimensions, metrics, properties.
     pub(crate) order: Vec<usize>,
+    /// `{"_aws":{"Timestamp":`
+    start: Piece,
     /// `,"CloudWatchMetrics":[…]},`
-    pub(crate) directives: Vec<u8>,
+    directives: Piece,
     /// The collector's dimensions that the event does not have itself: `,"Service":"orders"`.
-    pub(crate) defaults: Vec<u8>,
+    defaults: Piece,
+    /// What is between the timestamp and the first call where the line has neither a time nor a message
+    /// nor ids of its own: the directives, level, message and `defaults`.
+    ordinary: Piece,
 }
 
 impl Shape {
@@ -106,7 +112,7 @@ impl Shape {
                 Call {
                     what,
                     name: name.into(),
-                    key: rendered_key(name).into(),
+                    key: Piece::new(&rendered_key(name)),
                     redacted: what == What::Property && inner.redactor.is_redacted(name),
                     before,
                 }
@@ -114,7 +120,41 @@ impl Shape {
             .collect();
         let mut order: Vec<usize> = (0..calls.len()).collect();
         order.sort_by_key(|n| calls.get(*n).map(|call| call.what.rank()));
-        Some(Self { collector: inner.id, calls, all: hash, order, directives, defaults: members })
+        let mut ordinary = directives.clone();
+        inner.style.write_info(&mut ordinary, 0, None);
+        ordinary.extend_from_slice(&members);
+        Some(Self {
+            collector: inner.id,
+            calls,
+            all: hash,
+            order,
+            start: Piece::new(b"{\"_aws\":{\"Timestamp\":"),
+            directives: Piece::new(&directives),
+            defaults: Piece::new(&members),
+            ordinary: Piece::new(&ordinary),
+        })
+    }
+
+    /// Writes a document up to its first call. `ids` are members, encoded, each with a comma in front.
+    #[inline]
+    pub(crate) fn begin(
+        &self,
+        cursor: &mut Cursor<'_>,
+        style: LineStyle,
+        millis: u64,
+        message: Option<&str>,
+        ids: &[u8],
+    ) {
+        cursor.piece(&self.start);
+        cursor.millis(millis);
+        if ids.is_empty() && message.is_none() && !style.has_timestamp() {
+            cursor.piece(&self.ordinary);
+        } else {
+            cursor.piece(&self.directives);
+            style.write_info_at(cursor, millis, message);
+            cursor.bytes(ids);
+            cursor.piece(&self.defaults);
+        }
     }
 
     /// The name of the first metric.

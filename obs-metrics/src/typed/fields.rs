@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use obs_core::RequestContext;
-use obs_core::{ids, json};
+use obs_core::ids;
+use obs_core::json::Cursor;
 
 use super::{DimensionValue, Field, MetricEvent, MetricValue, PropertySource, Shape, Values};
 use crate::collector::Inner;
-use crate::event::{self, Call, Event, What, begin_line};
+use crate::event::{self, Call, Event, What};
 use crate::property::write_value;
 use crate::{limits, line, names};
 
@@ -34,7 +35,7 @@ enum To<'a> {
 /// A document being written.
 #[derive(Debug)]
 struct Line<'a> {
-    buf: &'a mut Vec<u8>,
+    cursor: Cursor<'a>,
     rest: std::slice::Iter<'a, Call>,
     values: u64,
     /// Whether something is not as the shape says; then nothing further is written.
@@ -74,8 +75,8 @@ impl<'a> Fields<'a> {
         match &mut self.0 {
             To::Line(line) => match (line.next(), value.dimension()) {
                 (Some(call), Some(value)) if names::is_plain_dimension_value(&value) => {
-                    line.buf.extend_from_slice(&call.key);
-                    json::string(line.buf, &value);
+                    line.cursor.piece(&call.key);
+                    line.cursor.string(&value);
                 }
                 _ => line.deviates = true,
             },
@@ -118,8 +119,8 @@ impl<'a> Fields<'a> {
         match &mut self.0 {
             To::Line(line) => {
                 if let (Some(call), Some(value)) = (line.next(), value.property()) {
-                    line.buf.extend_from_slice(&call.key);
-                    write_value(line.buf, &value, call.redacted);
+                    line.cursor.piece(&call.key);
+                    write_value(&mut line.cursor, &value, call.redacted);
                 }
             }
             To::Event { event, rest } => {
@@ -141,8 +142,8 @@ impl<'a> Line<'a> {
     fn metric(&mut self, call: &Call, values: Values<'_>) {
         match values {
             Values::One(value) if limits::takes_value(value) => {
-                self.buf.extend_from_slice(&call.key);
-                json::float(self.buf, value);
+                self.cursor.piece(&call.key);
+                self.cursor.float(value);
                 self.values += 1;
             }
             _ => self.deviates = true,
@@ -166,17 +167,16 @@ pub(crate) fn write_line(inner: &Inner, work: &(impl MetricEvent + ?Sized)) -> b
             return false;
         }
         let mut values = 0;
-        let written = inner.write_unless(|buf| {
-            begin_line(buf, inner, &known, inner.now_millis(), shape.message);
-            line::append_ids(buf, context, span, &inner.counters);
-            buf.extend_from_slice(&known.defaults);
-            let line = Line { buf, rest: known.calls.iter(), values: 0, deviates: false };
+        let written = inner.write_at_cursor(|mut cursor, ids| {
+            line::append_ids_after(ids, context, span, &inner.counters);
+            known.begin(&mut cursor, inner.style, inner.now_millis(), shape.message, ids);
+            let line = Line { cursor, rest: known.calls.iter(), values: 0, deviates: false };
             let mut fields = Fields(To::Line(line));
             work.write(&mut fields);
-            let To::Line(line) = fields.0 else { return true };
-            line.buf.push(b'}');
+            let To::Line(mut line) = fields.0 else { return None };
+            line.cursor.bytes(b"}");
             values = line.values;
-            line.deviates
+            line.cursor.len().filter(|_| !line.deviates)
         });
         if written {
             inner.counters.values(values);
