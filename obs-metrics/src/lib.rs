@@ -1,5 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the handles that record into the cells come next")
+)]
+mod aggregate;
 mod business;
 #[cfg(test)]
 mod capture;
