@@ -46,7 +46,8 @@ fn exact_sum(values: &[(f64, u64)]) -> f64 {
 fn documented_bound(values: &[(f64, u64)], most: usize) -> f64 {
     let decades = |values: &[f64]| match values {
         [] => 0.0,
-        [first, .., last] => (last / first).log10().abs(),
+        // Not the logarithm of their ratio, which can be infinite.
+        [first, .., last] => (last.abs().log10() - first.abs().log10()).abs(),
         [_] => 0.0,
     };
     let numbers: Vec<f64> = values.iter().map(|(value, _)| *value).collect();

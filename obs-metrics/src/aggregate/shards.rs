@@ -15,7 +15,7 @@
 use super::sync::{Mutex, lock};
 
 /// The most shards a cell has.
-const MOST: usize = 16;
+const MOST: u8 = 16;
 
 /// A thread's shard, by its index in each cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +34,13 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// A power of two, twice the number of threads that run at once, 4 at least and 16 at most; a
-    /// quarter of it is shared.
+    /// Eight shards, or [`MOST`] where more than four threads run at once; a quarter is shared.
     ///
-    /// Twice, because some thread always records a little and then sleeps for good.
+    /// More than run at once, because some thread always records a little and then sleeps for good.
+    /// Not many more: a counter has 128 bytes for each.
     pub(crate) fn for_parallelism(threads: usize) -> Self {
-        let total = threads.clamp(2, MOST / 2).next_power_of_two() * 2;
-        let total = u8::try_from(total).unwrap_or(4);
-        Self { owned: total - total / 4, shared: total / 4 }
+        let shards = if threads <= 4 { MOST / 2 } else { MOST };
+        Self { owned: shards - shards / 4, shared: shards / 4 }
     }
 
     pub(crate) fn shards(self) -> usize {
