@@ -9,10 +9,10 @@
 //!
 //! A locked instruction costs 5 to 10 ns even where no other core wants the line, more than all the
 //! rest of recording, hence the owned shards. A thread asks for a place when it first records and
-//! gives it back when it ends. The lock of [`Places`] is what the next owner sees the previous one's
+//! gives it back when it ends; one that came too late gets the next one that is given back. The lock of [`Places`] is what the next owner sees the previous one's
 //! writes through: ordinary loads and stores are enough after it.
 
-use super::sync::{Mutex, lock};
+use super::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// The most shards a cell has.
 const MOST: u8 = 16;
@@ -52,6 +52,8 @@ impl Layout {
 pub(crate) struct Places {
     layout: Layout,
     state: Mutex<State>,
+    /// Whether an owned shard is free, for who would rather not lock to find out.
+    vacant: AtomicBool,
 }
 
 struct State {
@@ -64,7 +66,11 @@ struct State {
 impl Places {
     pub(crate) fn new(layout: Layout) -> Self {
         let free = (1_u32 << layout.owned) - 1;
-        Self { layout, state: Mutex::new(State { free, sent: 0 }) }
+        Self {
+            layout,
+            state: Mutex::new(State { free, sent: 0 }),
+            vacant: AtomicBool::new(free != 0),
+        }
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -77,6 +83,7 @@ impl Places {
         for index in 0..self.layout.owned {
             if state.free & (1 << index) != 0 {
                 state.free &= !(1 << index);
+                self.vacant.store(state.free != 0, Ordering::Relaxed);
                 return Place::Owned(index);
             }
         }
@@ -86,7 +93,16 @@ impl Places {
 
     /// Gives an owned shard to the thread that asks next. Who calls it writes to it no more.
     pub(crate) fn release(&self, index: u8) {
-        lock(&self.state).free |= 1 << index;
+        let mut state = lock(&self.state);
+        state.free |= 1 << index;
+        self.vacant.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a thread with a shared shard does well to [`claim`](Self::claim) again. A hint: it may
+    /// be too late.
+    #[inline]
+    pub(crate) fn vacant(&self) -> bool {
+        self.vacant.load(Ordering::Relaxed)
     }
 
     /// A place that every thread may use.

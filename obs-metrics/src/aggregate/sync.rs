@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::num::NonZero;
 use std::sync::{LazyLock, PoisonError, TryLockError};
 
-pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use super::shards::{Layout, Place, Places};
@@ -30,8 +30,9 @@ pub(crate) fn layout() -> Layout {
 #[inline]
 pub(crate) fn place() -> Place {
     match PLACE.try_with(Cell::get) {
-        Ok(Some(place)) => place,
-        Ok(None) => settle(),
+        Ok(Some(place @ Place::Owned(_))) => place,
+        Ok(Some(place @ Place::Shared(_))) if !PLACES.vacant() => place,
+        Ok(_) => settle(),
         Err(_) => PLACES.shared(),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -28,7 +29,9 @@ fn owned_places_come_back_and_shared_ones_take_turns() {
     assert_eq!(places.claim(), Place::Owned(1));
     let shared = [places.claim(), places.claim(), places.claim()];
     assert_eq!(shared, [Place::Shared(3), Place::Shared(2), Place::Shared(3)]);
+    assert!(!places.vacant());
     places.release(1);
+    assert!(places.vacant());
     places.release(0);
     assert_eq!(places.claim(), Place::Owned(0));
     assert_eq!(places.claim(), Place::Owned(1));
@@ -36,27 +39,51 @@ fn owned_places_come_back_and_shared_ones_take_turns() {
 }
 
 #[test]
-fn a_thread_keeps_its_place_and_no_two_own_one() {
+fn an_owner_keeps_its_place_and_no_two_own_one() {
     // More threads than there are owned shards, and several generations of them.
     let threads = layout().shards() + 2;
-    let owners: Vec<_> = (0..layout().owned).map(|_| AtomicUsize::new(0)).collect();
     for _ in 0..3 {
+        let owners: Vec<_> = (0..layout().owned).map(|_| AtomicUsize::new(0)).collect();
         let all_have_theirs = Barrier::new(threads);
         thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
                     let mine = place();
                     all_have_theirs.wait();
-                    assert_eq!(place(), mine);
                     if let Place::Owned(index) = mine {
+                        assert_eq!(place(), mine);
                         let before = owners[usize::from(index)].fetch_add(1, Ordering::SeqCst);
                         assert_eq!(before, 0, "two threads own shard {index}");
-                        owners[usize::from(index)].store(0, Ordering::SeqCst);
                     }
                 });
             }
         });
     }
+}
+
+#[test]
+fn a_thread_that_came_too_late_gets_a_place_that_is_given_back() {
+    let owned = usize::from(layout().owned);
+    let (all_taken, late_knows) = (Barrier::new(owned + 1), Barrier::new(owned + 1));
+    thread::scope(|scope| {
+        for _ in 0..owned {
+            scope.spawn(|| {
+                place();
+                all_taken.wait();
+                late_knows.wait();
+            });
+        }
+        scope.spawn(|| {
+            all_taken.wait();
+            place();
+            late_knows.wait();
+            let patience = Instant::now() + Duration::from_secs(60);
+            while matches!(place(), Place::Shared(_)) {
+                assert!(Instant::now() < patience, "no place came back");
+                thread::yield_now();
+            }
+        });
+    });
 }
 
 #[test]
