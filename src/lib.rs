@@ -61,6 +61,8 @@ pub fn alerts() -> obs_alerts::AlertPublisher {
 /// What the macros expand to; not for users.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "metrics")]
+    pub use obs_metrics;
     #[cfg(feature = "tracing")]
     pub use obs_tracing;
 }

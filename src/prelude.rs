@@ -8,7 +8,7 @@ pub use obs_lambda::{Error, LambdaEvent};
 #[cfg(feature = "logging")]
 pub use obs_logging::StructuredLogger;
 #[cfg(feature = "metrics")]
-pub use obs_metrics::{BusinessMetricsTracker, MetricsCollector, Unit};
+pub use obs_metrics::{BusinessMetricsTracker, MetricEvent, MetricsCollector, Unit};
 #[cfg(feature = "tracing")]
 pub use obs_tracing::{TracingHelper, trace_function, traced};
 pub use tracing::{debug, error, info, trace, warn};

@@ -10,6 +10,8 @@ mod business;
 mod capture;
 mod collector;
 mod datum;
+#[cfg(test)]
+mod derive_rules;
 mod dimensions;
 mod distribution;
 pub mod emf;
@@ -36,6 +38,7 @@ pub use event::Event;
 pub use names::LINE_KEYS;
 pub use obs_core::lane::FlushReport;
 pub use obs_core::redact::Redactor;
+pub use obs_metrics_macros::MetricEvent;
 pub use property::PropertyValue;
 pub use sink::Sink;
 pub use stats::Stats;
