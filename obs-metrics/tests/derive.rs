@@ -361,7 +361,7 @@ fn the_crate_may_be_somewhere_else() {
 #[test]
 fn a_struct_may_come_from_a_macro() {
     macro_rules! events {
-        ($($event:ident { $field:ident: $type:ty, $unit:ident, $name:literal })*) => {$(
+        ($($event:ident { $field:ident: $type:ty, $unit:expr, $name:expr })*) => {$(
             #[derive(MetricEvent)]
             struct $event {
                 #[metric(unit = $unit, name = $name)]
@@ -371,7 +371,7 @@ fn a_struct_may_come_from_a_macro() {
     }
     events! {
         Loaded { took: Duration, Seconds, "LoadTime" }
-        Stored { bytes: Option<u64>, Bytes, "StoredBytes" }
+        Stored { bytes: Option<u64>, "Bytes", "StoredBytes" }
     }
     let loaded = emitted(&Loaded { took: Duration::from_secs(2) }).1;
     assert_eq!(metrics_of(&loaded), [("LoadTime", Unit::Seconds, vec![2.0])]);

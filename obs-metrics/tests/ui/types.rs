@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::time::Duration;
 
 use obs_metrics::{MetricEvent, MetricsCollector};
 
@@ -7,12 +6,8 @@ use obs_metrics::{MetricEvent, MetricsCollector};
 struct Types<T> {
     #[metric(dimension)]
     share: f64,
-    #[metric(unit = Count)]
-    text: String,
     #[metric(unit = Bytes)]
     by_name: HashMap<String, u64>,
-    #[metric(property)]
-    took: Duration,
     #[metric(timestamp)]
     millis: u64,
     #[metric(message)]

@@ -37,13 +37,12 @@ where
     #[metric]
     pub value: &'a T,
     #[metric(property)]
-    private: Private,
+    private: Private<T>,
 }
 
-#[derive(::std::clone::Clone)]
-struct Private;
+struct Private<T>(T);
 
-impl ::obs_metrics::PropertySource for Private {
+impl<T> ::obs_metrics::PropertySource for Private<T> {
     fn property(&self) -> ::std::option::Option<::obs_metrics::PropertyValue<'_>> {
         ::std::option::Option::None
     }
@@ -56,5 +55,5 @@ fn main() {
     metrics.emit(&shape);
     let when = ::std::time::SystemTime::UNIX_EPOCH;
     metrics.emit(&hidden::Some { when, std: ::std::option::Option::None });
-    metrics.emit(&Public { value: &1_u32, private: Private });
+    metrics.emit(&Public { value: &1_u32, private: Private(2_u32) });
 }
