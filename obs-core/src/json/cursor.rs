@@ -4,7 +4,7 @@
 //! where an append to a vector asks for room and calls a copy: what is written may therefore go over
 //! the end of a value, and is written over by the next.
 
-use super::{EXACT_INTEGERS, exact_thousandths, is_plain, string};
+use super::{EXACT_INTEGERS, candidates, exact_thousandths, is_plain, string};
 use crate::clock::{eight_digits, millis_digits};
 
 /// Bytes that a piece is copied by.
@@ -59,7 +59,7 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Writes into `buf` from its beginning on. A value needs some 40 bytes more than it has, a
+    /// Writes into `buf` from its beginning on. A value needs some 70 bytes more than it has, a
     /// [`Piece`] 32.
     pub fn new(buf: &'a mut [u8]) -> Self {
         Self { buf, at: 0 }
@@ -81,34 +81,39 @@ impl<'a> Cursor<'a> {
     pub fn piece(&mut self, piece: &Piece) {
         let mut at = self.at;
         for step in &piece.steps {
-            self.put_at(at, step);
-            at = at.saturating_add(STEP);
+            at = match self.buf.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+                Some(place) => {
+                    *place = *step;
+                    at + STEP
+                }
+                None => FULL,
+            };
         }
-        // Where a step did not fit, this is beyond the end.
-        self.at = self.at.saturating_add(piece.len);
+        self.at = if at == FULL { FULL } else { self.at + piece.len };
     }
 
     /// Writes bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        match self.buf.get_mut(self.at..self.at.saturating_add(bytes.len())) {
+        let end = self.at.saturating_add(bytes.len());
+        self.at = match self.buf.get_mut(self.at..end) {
             Some(place) => {
                 place.copy_from_slice(bytes);
-                self.at += bytes.len();
+                end
             }
-            None => self.fail(),
-        }
+            None => FULL,
+        };
     }
 
     /// Writes `text` as a JSON string, with its quotes.
     #[inline]
     pub fn string(&mut self, text: &str) {
         let bytes = text.as_bytes();
-        if bytes.len() > 2 * STEP || !is_plain(bytes) {
-            return self.any_string(text);
+        let window = self.buf.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut::<WINDOW>);
+        if window.is_some_and(|window| quoted(window, bytes)) {
+            self.at += bytes.len() + 2;
+        } else {
+            self.any_string(text);
         }
-        self.byte(b'"');
-        self.short(bytes);
-        self.byte(b'"');
     }
 
     /// Writes a number as [`json::float`](super::float) does.
@@ -117,17 +122,12 @@ impl<'a> Cursor<'a> {
         #[expect(clippy::cast_possible_truncation, reason = "compared with the value")]
         let whole = value as i64;
         if whole as f64 == value && value.abs() < EXACT_INTEGERS {
-            if whole < 0 {
-                self.byte(b'-');
-            }
-            self.uint(whole.unsigned_abs());
+            self.int(whole);
         } else if let Some(thousandths) = exact_thousandths(value.abs())
             && thousandths < EIGHT_DIGITS
+            && let Some(window) = self.buf.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut)
         {
-            if value < 0.0 {
-                self.byte(b'-');
-            }
-            self.decimal(thousandths);
+            self.at += decimal(window, value < 0.0, thousandths);
         } else {
             self.any(|buf| super::float(buf, value));
         }
@@ -136,11 +136,13 @@ impl<'a> Cursor<'a> {
     /// Writes an unsigned integer.
     #[inline]
     pub fn uint(&mut self, value: u64) {
-        if value < EIGHT_DIGITS {
+        if value < EIGHT_DIGITS
+            && let Some(place) = self.buf.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut)
+        {
             let digits = u64::from_le_bytes(eight_digits(value));
-            // The last digit stays, be it a zero.
-            let zeros = leading_zeros(digits, 7);
-            self.put((digits >> (8 * zeros)).to_le_bytes(), 8 - zeros);
+            let len = digits_of(value);
+            *place = (digits >> (8 * (8 - len))).to_le_bytes();
+            self.at += len;
         } else {
             self.any(|buf| super::uint(buf, value));
         }
@@ -150,7 +152,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn int(&mut self, value: i64) {
         if value < 0 {
-            self.byte(b'-');
+            self.bytes(b"-");
         }
         self.uint(value.unsigned_abs());
     }
@@ -159,7 +161,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn millis(&mut self, millis: u64) {
         match millis_digits(millis) {
-            Some(digits) => self.put(digits, digits.len()),
+            Some(digits) => self.bytes(&digits),
             None => self.uint(millis),
         }
     }
@@ -178,97 +180,112 @@ impl<'a> Cursor<'a> {
         self.bytes(&buf);
     }
 
-    /// A string that is long or has something to escape.
+    /// A string that is long or has something to escape, or comes near the end.
     #[inline(never)]
     fn any_string(&mut self, text: &str) {
         if is_plain(text.as_bytes()) {
-            self.byte(b'"');
+            self.bytes(b"\"");
             self.bytes(text.as_bytes());
-            self.byte(b'"');
+            self.bytes(b"\"");
         } else {
             self.any(|buf| string(buf, text));
         }
     }
+}
 
-    /// Writes a number of thousandths below 10^8 that is not whole.
-    #[inline]
-    fn decimal(&mut self, thousandths: u64) {
-        let digits = u64::from_le_bytes(eight_digits(thousandths));
-        // Five digits before the point, of which the last stays, and three behind it.
-        let zeros = leading_zeros(digits, 4);
-        self.put((digits >> (8 * zeros)).to_le_bytes(), 5 - zeros);
-        let fraction = (digits >> 40) << 8 | u64::from(b'.');
-        let trailing = match (digits >> 48) ^ 0x3030 {
-            0 => 2,
-            rest if rest >> 8 == 0 => 1,
-            _ => 0,
-        };
-        self.put(fraction.to_le_bytes(), 4 - trailing);
-    }
+/// A place that no buffer has: nothing fits any more.
+const FULL: usize = usize::MAX;
 
-    /// Copies 1 to 64 bytes: its beginning and its end, which overlap.
-    #[inline]
-    fn short(&mut self, bytes: &[u8]) {
-        let len = bytes.len();
-        if let (Some(first), Some(last)) = (bytes.first_chunk::<32>(), bytes.last_chunk::<32>()) {
-            self.ends(first, last, len);
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk()) {
-            self.ends(first, last, len);
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk()) {
-            self.ends(first, last, len);
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk()) {
-            self.ends(first, last, len);
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk::<2>(), bytes.last_chunk()) {
-            self.ends(first, last, len);
-        } else if let Some(first) = bytes.first() {
-            self.byte(*first);
+/// Room for 64 bytes and quotes.
+const WINDOW: usize = 66;
+
+/// Writes `bytes` between quotes, where they are at most 64 and have nothing to escape: what stands
+/// in `window` otherwise is of no meaning. Copied as a beginning and an end, which overlap.
+#[inline]
+fn quoted(window: &mut [u8; WINDOW], bytes: &[u8]) -> bool {
+    let len = bytes.len();
+    let plain = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        len <= 64 && {
+            ends::<32>(window, first, last, len);
+            are_plain(first) & are_plain(last)
         }
-    }
-
-    #[inline]
-    fn ends<const N: usize>(&mut self, first: &[u8; N], last: &[u8; N], len: usize) {
-        self.put_at(self.at, first);
-        self.put_at(self.at.saturating_add(len - N), last);
-        self.at = self.at.saturating_add(len);
-    }
-
-    #[inline]
-    fn byte(&mut self, byte: u8) {
-        self.put([byte], 1);
-    }
-
-    /// Writes `bytes`, of which the first `len` count.
-    #[inline]
-    fn put<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
-        self.put_at(self.at, &bytes);
-        self.at = self.at.saturating_add(len);
-    }
-
-    #[inline]
-    fn put_at<const N: usize>(&mut self, at: usize, bytes: &[u8; N]) {
-        match self.buf.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<N>()) {
-            Some(place) => *place = *bytes,
-            None => self.fail(),
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        ends::<16>(window, first, last, len);
+        are_plain(first) & are_plain(last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        ends::<8>(window, first, last, len);
+        (candidates(u64::from_le_bytes(*first)) | candidates(u64::from_le_bytes(*last))) == 0
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        ends::<4>(window, first, last, len);
+        let [first, last] = [first, last].map(|four| u64::from(u32::from_le_bytes(*four)));
+        candidates(first | last << 32) == 0
+    } else {
+        // Three at most.
+        for (place, byte) in window.iter_mut().skip(1).zip(bytes) {
+            *place = *byte;
         }
+        is_plain(bytes)
+    };
+    window[0] = b'"';
+    if let Some(end) = window.get_mut(len + 1) {
+        *end = b'"';
     }
+    plain
+}
 
-    /// Nothing fits from now on.
-    #[cold]
-    fn fail(&mut self) {
-        self.buf = &mut [];
-        self.at = 1;
+#[inline]
+fn ends<const N: usize>(window: &mut [u8; WINDOW], first: &[u8; N], last: &[u8; N], len: usize) {
+    if let Some(place) = window.get_mut(1..).and_then(<[u8]>::first_chunk_mut) {
+        *place = *first;
     }
+    if let Some(place) = window.get_mut(1 + len - N..).and_then(<[u8]>::first_chunk_mut) {
+        *place = *last;
+    }
+}
+
+/// Whether none of these needs an escape: without a branch, so that it becomes a few instructions
+/// over all of them.
+#[inline(always)]
+fn are_plain<const N: usize>(bytes: &[u8; N]) -> bool {
+    let mut strange = 0;
+    for byte in bytes {
+        let control = byte.wrapping_sub(0x20) > 0x7e - 0x20;
+        strange |= u8::from(control) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+    }
+    strange == 0
+}
+
+/// Writes a number of thousandths below 10^8 that is not whole; returns its length.
+#[inline]
+fn decimal(window: &mut [u8; 16], negative: bool, thousandths: u64) -> usize {
+    let digits = u64::from_le_bytes(eight_digits(thousandths));
+    // Five digits before the point, of which the last stays, and three behind it.
+    let before = digits_of(thousandths).saturating_sub(3).max(1);
+    let sign = usize::from(negative);
+    window[0] = b'-';
+    let whole = (digits >> (8 * (5 - before))).to_le_bytes();
+    if let Some(place) = window.get_mut(sign..).and_then(<[u8]>::first_chunk_mut) {
+        *place = whole;
+    }
+    let fraction = ((digits >> 40) << 8 | u64::from(b'.')).to_le_bytes();
+    if let Some(place) = window.get_mut(sign + before..).and_then(<[u8]>::first_chunk_mut) {
+        *place = fraction;
+    }
+    let zeros =
+        usize::from(thousandths.is_multiple_of(10)) + usize::from(thousandths.is_multiple_of(100));
+    sign + before + 4 - zeros
+}
+
+/// How many digits a number below 10^8 has. By comparisons, not from the digits: where a value ends is
+/// what the next one waits for.
+#[inline]
+fn digits_of(value: u64) -> usize {
+    const POWERS: [u64; 7] = [10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+    1 + POWERS.iter().map(|power| usize::from(value >= *power)).sum::<usize>()
 }
 
 /// The first number of nine digits.
 const EIGHT_DIGITS: u64 = 100_000_000;
-
-/// How many of the first digits are zeros, `most` at most.
-#[inline]
-fn leading_zeros(digits: u64, most: usize) -> usize {
-    const ZEROS: u64 = 0x3030_3030_3030_3030;
-    (((digits ^ ZEROS).trailing_zeros() / 8) as usize).min(most)
-}
 
 #[cfg(test)]
 mod tests {
