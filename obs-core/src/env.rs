@@ -13,6 +13,12 @@ pub const ENVIRONMENT: &[&str] = &["OBS_ENVIRONMENT", "DEPLOYMENT_ENVIRONMENT"];
 /// The CloudWatch namespace of metrics.
 pub const NAMESPACE: &[&str] =
     &["OBS_METRICS_NAMESPACE", "POWERTOOLS_METRICS_NAMESPACE", "AWS_EMF_NAMESPACE"];
+/// Where the CloudWatch agent takes EMF documents: `tcp://host:port` or `udp://host:port`.
+pub const EMF_AGENT: &[&str] = &["AWS_EMF_AGENT_ENDPOINT"];
+/// The log group that EMF documents for the CloudWatch agent name.
+pub const EMF_LOG_GROUP: &[&str] = &["AWS_EMF_LOG_GROUP_NAME"];
+/// The log stream that EMF documents for the CloudWatch agent name.
+pub const EMF_LOG_STREAM: &[&str] = &["AWS_EMF_LOG_STREAM_NAME"];
 /// The log level, in `EnvFilter`'s grammar.
 pub const LEVEL: &[&str] =
     &["OBS_LOG_LEVEL", "RUST_LOG", "AWS_LAMBDA_LOG_LEVEL", "POWERTOOLS_LOG_LEVEL"];

@@ -19,11 +19,14 @@ pub(crate) struct MetricRef<'a> {
 pub(crate) struct Common<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) timestamp_millis: u64,
+    /// Further members of `_aws`, encoded; nearly always there are none.
+    pub(crate) aws: &'a [u8],
     /// `"level":…,"message":…` and the ids, encoded.
     pub(crate) line: &'a [u8],
 }
 
-/// Bytes of a document beside its directives and members: `{"_aws":{"Timestamp":…` and so on.
+/// Bytes of a document beside its directives, its members and what [`Common`] brings:
+/// `{"_aws":{"Timestamp":…` and so on.
 pub(crate) const FRAME_BYTES: usize = 80;
 
 /// One directive: the names of its dimensions, those of the further sets, and its metrics.
@@ -51,6 +54,7 @@ pub(crate) fn document<'a, N, R, S, M>(
     let mut root = Object::begin(buf);
     let mut aws = root.object("_aws");
     aws.u64("Timestamp", common.timestamp_millis);
+    aws.members(common.aws);
     let mut all = aws.array("CloudWatchMetrics");
     for Directive { names, rollups, metrics } in directives.clone() {
         let definitions = metrics.map(|metric| (metric.name, metric.unit, metric.resolution));
@@ -203,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_document_has_directives_and_members() {
-        let common = Common { namespace: "App", timestamp_millis: 7, line: br#""level":"INFO""# };
+        let common =
+            Common { namespace: "App", timestamp_millis: 7, aws: b"", line: br#""level":"INFO""# };
         let metric =
             |name, unit, resolution| MetricRef { name, unit, resolution, values: &[(1.0, 1)] };
         let first = [
@@ -229,6 +234,15 @@ mod tests {
             );
         });
         insta::assert_snapshot!(line, @r#"{"_aws":{"Timestamp":7,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[["P","S"],["P"],[]],"Metrics":[{"Name":"A","Unit":"Seconds","StorageResolution":1},{"Name":"B"}]},{"Namespace":"App","Dimensions":[[]],"Metrics":[{"Name":"C","Unit":"Count"}]}]},"level":"INFO","P":"sales","S":"orders","A":1,"B":1,"C":1,"x":true}"#);
+        let common = Common { aws: br#""LogGroupName":"g""#, ..common };
+        let grouped = text(|buf| {
+            type Names = std::iter::Empty<&'static str>;
+            type Nothing =
+                Directive<Names, std::iter::Empty<Names>, std::iter::Empty<MetricRef<'static>>>;
+            let directives = std::iter::empty::<Nothing>();
+            document(buf, &common, directives, std::iter::empty(), b"");
+        });
+        insta::assert_snapshot!(grouped, @r#"{"_aws":{"Timestamp":7,"LogGroupName":"g","CloudWatchMetrics":[]},"level":"INFO"}"#);
         let refused = text(|buf| {
             let dimensions = [("P", "sales")].into_iter();
             log_line(buf, &common, Some("why"), dimensions, second.into_iter(), b"");

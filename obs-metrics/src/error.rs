@@ -11,22 +11,11 @@ pub struct Error(Kind);
 #[derive(Debug)]
 enum Kind {
     UnknownUnit(String),
-    Namespace {
-        given: String,
-        by: String,
-        fault: String,
-    },
-    Dimension {
-        name: String,
-        fault: String,
-    },
+    Namespace { given: String, by: String, fault: String },
+    Dimension { name: String, fault: String },
     TooManyDimensions(usize),
     DocumentBytes(usize),
-    #[expect(dead_code, reason = "for sinks that need something")]
-    Sink {
-        what: String,
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
-    },
+    Sink { what: String, source: Option<Box<dyn std::error::Error + Send + Sync>> },
 }
 
 impl Error {
@@ -80,6 +69,20 @@ impl Error {
 
     pub(crate) fn too_many_dimensions(given: usize) -> Self {
         Self(Kind::TooManyDimensions(given))
+    }
+
+    /// `what` says what was wrong, with which value, and what to do.
+    pub(crate) fn sink(what: impl Into<String>) -> Self {
+        Self(Kind::Sink { what: what.into(), source: None })
+    }
+
+    /// As [`sink`](Self::sink), with what the system said.
+    #[cfg_attr(not(feature = "file"), expect(dead_code, reason = "for sinks that open something"))]
+    pub(crate) fn sink_because(
+        what: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self(Kind::Sink { what: what.into(), source: Some(Box::new(source)) })
     }
 
     pub(crate) fn document_bytes(given: usize) -> Self {

@@ -40,6 +40,8 @@ pub use obs_core::lane::FlushReport;
 pub use obs_core::redact::Redactor;
 pub use obs_metrics_macros::MetricEvent;
 pub use property::PropertyValue;
+#[cfg(feature = "file")]
+pub use sink::Rotation;
 pub use sink::Sink;
 pub use stats::Stats;
 pub use typed::{DimensionValue, MetricEvent, MetricValue, PropertySource, Values};

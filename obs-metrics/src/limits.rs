@@ -25,6 +25,10 @@ pub const MAX_VALUE: f64 = f64::from_bits((1023 + 360) << 52);
 pub const MAX_AGE: Duration = Duration::from_secs(14 * 24 * 3600);
 /// How far ahead a timestamp may be (`MetricDatum` of the metrics API).
 pub const MAX_AHEAD: Duration = Duration::from_secs(2 * 3600);
+/// Characters of the name of a log group or a log stream (`CreateLogGroup`, `CreateLogStream`).
+pub const LOG_NAME_CHARS: usize = 512;
+/// Bytes of one datagram, and so of one document over UDP: 65,535 less the headers of IPv4 and UDP.
+pub const DATAGRAM_BYTES: usize = 65_507;
 /// Bytes of one log event, and so of one document (`PutLogEvents`).
 pub const EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of one document unless the builder says otherwise: what agents cut at that still have the

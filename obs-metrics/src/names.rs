@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::limits::{
-    DIMENSION_NAME_CHARS, DIMENSION_VALUE_CHARS, METRIC_NAME_CHARS, NAMESPACE_CHARS,
+    DIMENSION_NAME_CHARS, DIMENSION_VALUE_CHARS, LOG_NAME_CHARS, METRIC_NAME_CHARS, NAMESPACE_CHARS,
 };
 
 /// The keys that a document has for itself as an EMF document and as a log line; a metric, a
@@ -44,6 +44,8 @@ pub(crate) enum Fault {
     LeadingColon,
     NamespaceCharacter(char),
     ReservedNamespace,
+    LogCharacter(char),
+    ReservedLogGroup,
 }
 
 impl fmt::Display for Fault {
@@ -58,6 +60,8 @@ impl fmt::Display for Fault {
             Fault::LeadingColon => write!(f, "begins with a colon"),
             Fault::NamespaceCharacter(c) => write!(f, "has {c:?}, which no namespace may have"),
             Fault::ReservedNamespace => write!(f, "begins with AWS/, which is reserved"),
+            Fault::LogCharacter(c) => write!(f, "has {c:?}, which CloudWatch Logs does not take"),
+            Fault::ReservedLogGroup => write!(f, "begins with aws/, which is reserved"),
         }
     }
 }
@@ -76,6 +80,27 @@ pub(crate) fn namespace_fault(text: &str) -> Option<Fault> {
 /// Whether a namespace is one that AWS keeps for its services.
 pub(crate) fn is_reserved_namespace(text: &str) -> bool {
     text.starts_with("AWS/")
+}
+
+/// Checks the name of a log group as `CreateLogGroup` takes it.
+pub(crate) fn log_group_fault(text: &str) -> Option<Fault> {
+    let strange =
+        |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.' | '#'));
+    blank(text)
+        .or_else(|| too_long(text, LOG_NAME_CHARS))
+        .or_else(|| text.chars().find(strange).map(Fault::LogCharacter))
+        .or_else(|| {
+            let reserved = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws/"));
+            reserved.then_some(Fault::ReservedLogGroup)
+        })
+}
+
+/// Checks the name of a log stream as `CreateLogStream` takes it.
+pub(crate) fn log_stream_fault(text: &str) -> Option<Fault> {
+    let strange = |c: &char| matches!(c, ':' | '*') || breaks_line(*c);
+    blank(text)
+        .or_else(|| too_long(text, LOG_NAME_CHARS))
+        .or_else(|| text.chars().find(strange).map(Fault::LogCharacter))
 }
 
 /// Checks the name of a metric.
@@ -349,5 +374,26 @@ mod tests {
             namespace_fault(&"n".repeat(256)),
             Some(Fault::TooLong { chars: 256, limit: 255 })
         );
+    }
+
+    #[test]
+    fn log_groups_and_streams_are_checked() {
+        for (text, group, stream) in [
+            ("/app/orders-1_a.b#c", None, None),
+            ("/aws/lambda/orders", None, None),
+            ("aws/orders", Some(Fault::ReservedLogGroup), None),
+            ("AWS/orders", Some(Fault::ReservedLogGroup), None),
+            ("", Some(Fault::Blank), Some(Fault::Blank)),
+            ("a b", Some(Fault::LogCharacter(' ')), None),
+            ("größe", Some(Fault::LogCharacter('ö')), None),
+            ("a:b", Some(Fault::LogCharacter(':')), Some(Fault::LogCharacter(':'))),
+            ("2026/[$LATEST]*", Some(Fault::LogCharacter('[')), Some(Fault::LogCharacter('*'))),
+        ] {
+            assert_eq!(log_group_fault(text), group, "{text:?}");
+            assert_eq!(log_stream_fault(text), stream, "{text:?}");
+        }
+        let long = "g".repeat(513);
+        let fault = Some(Fault::TooLong { chars: 513, limit: 512 });
+        assert_eq!((log_group_fault(&long), log_stream_fault(&long)), (fault, fault));
     }
 }

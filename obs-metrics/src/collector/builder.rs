@@ -141,7 +141,7 @@ impl MetricsCollectorBuilder {
     }
 
     /// The most bytes of one document, 128 KiB to 1 MiB. Default: 256 KiB, at which many agents
-    /// still cut; CloudWatch Logs itself takes 1 MiB.
+    /// still cut; CloudWatch Logs itself takes 1 MiB. A sink that takes less, UDP, lowers it.
     pub fn document_bytes(mut self, bytes: usize) -> Self {
         self.document_bytes = bytes;
         self
@@ -168,7 +168,8 @@ impl MetricsCollectorBuilder {
     /// - [`Error::is_dimension`]: CloudWatch does not take a dimension's name or value, the name is
     ///   given twice, or log lines have a key of that name.
     /// - [`Error::is_too_many_dimensions`]: more than 30.
-    /// - [`Error::is_sink`]: what the sink needs cannot be had.
+    /// - [`Error::is_sink`]: what the sink needs cannot be had: its address, its file, the name of its log
+    ///   group.
     /// - [`Error::is_document_bytes`]: the document size is out of its bounds.
     ///
     /// The service's and the environment's name of the environment are made valid instead.
@@ -192,13 +193,16 @@ impl MetricsCollectorBuilder {
         if !enabled {
             return Ok(MetricsCollector::disabled());
         }
-        let start = Start { namespace: &namespace, identity: &identity };
+        let aws = self.sink.aws_members()?;
+        let document_bytes = self.document_bytes.min(self.sink.largest_line());
+        let start = Start { namespace: &namespace, identity: &identity, aws: &aws };
         let outputs = self.sink.start(&start)?;
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             namespace,
             defaults,
-            document_bytes: self.document_bytes,
+            document_bytes,
+            aws,
             redactor: self.redactor,
             style: LineStyle::from_vars(&lookup),
             clock: self.clock,

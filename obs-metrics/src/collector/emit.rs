@@ -164,8 +164,9 @@ impl Inner {
         let mut object = Object::resume(&mut head, true);
         self.style.write(&mut object, Level::Info, timestamp_millis, MESSAGE);
         object.members(ids);
-        let common = Common { namespace: &self.namespace, timestamp_millis, line: &head };
-        let budget = self.document_bytes.saturating_sub(FRAME_BYTES + head.len());
+        let common =
+            Common { namespace: &self.namespace, timestamp_millis, aws: &self.aws, line: &head };
+        let budget = self.document_bytes.saturating_sub(FRAME_BYTES + self.aws.len() + head.len());
         let series = data.iter().map(|datum| Series {
             name: &datum.key.name,
             unit: datum.key.unit,

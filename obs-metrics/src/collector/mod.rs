@@ -199,6 +199,8 @@ pub(crate) struct Inner {
     pub(crate) namespace: String,
     pub(crate) defaults: DimensionSet,
     pub(crate) document_bytes: usize,
+    /// Members of `_aws` that the sink asks for, encoded.
+    pub(crate) aws: Vec<u8>,
     pub(crate) redactor: Redactor,
     pub(crate) style: LineStyle,
     pub(crate) clock: Box<dyn Clock>,

@@ -12,6 +12,7 @@ use super::node::Node;
 use super::pointer::Pointer;
 use super::violation::{Rule, Violations};
 use crate::limits::{EVENT_BYTES, takes_timestamp};
+use crate::names::{Fault, log_group_fault, log_stream_fault};
 use crate::unit::{Resolution, Unit};
 
 /// What is larger than this is not looked at beyond its size.
@@ -117,6 +118,8 @@ impl<'d> Checker<'d> {
         };
         document.timestamp_millis =
             self.timestamp(aws.member("Timestamp"), &pointer.member("Timestamp"), now_millis);
+        self.log_name(aws, &pointer, "LogGroupName", Rule::LogGroup, log_group_fault);
+        self.log_name(aws, &pointer, "LogStreamName", Rule::LogStream, log_stream_fault);
         let pointer = pointer.member("CloudWatchMetrics");
         match aws.member("CloudWatchMetrics") {
             Some(Node::Array(directives)) => {
@@ -129,6 +132,26 @@ impl<'d> Checker<'d> {
             other => self.found.add(&pointer, Rule::Directives, wanted("an array", other)),
         }
         document
+    }
+
+    /// The name of a log group or stream, for the agent; nearly always there is none.
+    fn log_name(
+        &mut self,
+        aws: &Node,
+        pointer: &Pointer<'_>,
+        member: &str,
+        rule: Rule,
+        fault: fn(&str) -> Option<Fault>,
+    ) {
+        let message = match aws.member(member) {
+            None => return,
+            Some(Node::String(name)) => match fault(name) {
+                Some(fault) => format!("{name:?} {fault}"),
+                None => return,
+            },
+            other => wanted("a string", other),
+        };
+        self.found.add(&pointer.member(member), rule, message);
     }
 
     /// What holds wherever it is: no member twice, no number that is too large to be read.

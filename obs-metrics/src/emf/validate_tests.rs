@@ -223,6 +223,21 @@ fn scenario_25_the_timestamp_is_in_the_window() {
 }
 
 #[test]
+fn a_log_group_and_a_stream_are_checked_where_they_are_named() {
+    let check = |members: &str, expected: &[(&str, Rule)]| {
+        let line = format!(r#"{{"_aws":{{"Timestamp":{NOW},{members}"CloudWatchMetrics":[]}}}}"#);
+        check(&line, expected);
+    };
+    check("", &[]);
+    check(r#""LogGroupName":"/aws/app_1","LogStreamName":"2026/task [1]","#, &[]);
+    check(r#""LogGroupName":"","#, &[("/_aws/LogGroupName", Rule::LogGroup)]);
+    check(r#""LogGroupName":"a b","#, &[("/_aws/LogGroupName", Rule::LogGroup)]);
+    check(r#""LogGroupName":7,"#, &[("/_aws/LogGroupName", Rule::LogGroup)]);
+    check(r#""LogStreamName":"a:b","#, &[("/_aws/LogStreamName", Rule::LogStream)]);
+    check(r#""LogStreamName":null,"#, &[("/_aws/LogStreamName", Rule::LogStream)]);
+}
+
+#[test]
 fn dimension_sets_are_checked() {
     let pointer = |suffix: &str| at(&format!("/Dimensions{suffix}"));
     let check = |dimensions: &str, members: &str, expected: &[(String, Rule)]| {

@@ -110,6 +110,8 @@ const DIMENSION: &str = "CloudWatch API, Dimension";
 const PUT_METRIC_DATA: &str = "CloudWatch API, PutMetricData";
 const LOG_EVENT: &str = "CloudWatch Logs API, PutLogEvents";
 const CLIENT_LIBRARIES: &str = "EMF client libraries of AWS";
+const LOG_GROUP: &str = "CloudWatch Logs API, CreateLogGroup";
+const LOG_STREAM: &str = "CloudWatch Logs API, CreateLogStream";
 const JSON: &str = "RFC 8259";
 
 macro_rules! rules {
@@ -160,6 +162,10 @@ rules! {
     Timestamp => "timestamp", SCHEMA;
     /// The timestamp is at most 14 days old and at most 2 hours ahead.
     TimestampWindow => "timestamp-window", METRIC_DATUM;
+    /// `LogGroupName` in `_aws`, where it is there: a log group's name.
+    LogGroup => "log-group", LOG_GROUP;
+    /// `LogStreamName` in `_aws`, where it is there: a log stream's name.
+    LogStream => "log-stream", LOG_STREAM;
     /// `CloudWatchMetrics` is there: an array of directives.
     Directives => "directives", SCHEMA;
     /// `Namespace` is there: 1 to 255 characters of those that a namespace takes.

@@ -124,7 +124,8 @@ fn emit_parts(
     let mut object = Object::resume(head, true);
     inner.style.write(&mut object, Level::Info, timestamp_millis, message);
     line::append_ids(head, context, span, &inner.counters);
-    let common = Common { namespace: &inner.namespace, timestamp_millis, line: head };
+    let common =
+        Common { namespace: &inner.namespace, timestamp_millis, aws: &inner.aws, line: head };
     let refused = (state.metrics().len() > 0 && !in_time).then_some("timestamp_out_of_window");
     if refused.is_some() {
         let values = state.metrics().map(|metric| metric.values.count()).sum();

@@ -128,7 +128,8 @@ impl<'a> Resolved<'a> {
     }
 
     pub(super) fn emit(mut self, inner: &Inner, common: &Common<'_>, refused: Option<&str>) {
-        let budget = inner.document_bytes.saturating_sub(FRAME_BYTES + common.line.len());
+        let budget =
+            inner.document_bytes.saturating_sub(FRAME_BYTES + common.aws.len() + common.line.len());
         // At most half of the document is properties, and never so much that a metric has no room.
         let largest = self.items().iter().map(item_bytes).max().unwrap_or(self.dimension_bytes());
         let room = (budget / 2).min(budget.saturating_sub(largest));

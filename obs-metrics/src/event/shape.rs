@@ -10,7 +10,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use obs_core::json::{self, Cursor, Piece};
+use obs_core::json::{self, Cursor, Object, Piece};
 
 use crate::collector::Inner;
 use crate::encode;
@@ -93,7 +93,8 @@ impl Shape {
         {
             return None;
         }
-        let mut directives = b",\"CloudWatchMetrics\":".to_vec();
+        let mut directives = b",".to_vec();
+        Object::resume(&mut directives, true).members(&inner.aws).key("CloudWatchMetrics");
         let mut rollups = inner.defaults.rollups_by_name();
         rollups.extend(sets.iter().map(|set| set.to_vec()));
         let rollups = rollups.iter().map(|set| set.iter().copied());

@@ -1,5 +1,9 @@
 //! Where documents go.
 
+mod agent;
+mod destination;
+#[cfg(feature = "file")]
+mod file;
 mod output;
 
 use std::fmt;
@@ -13,6 +17,9 @@ use obs_core::{Identity, env, json};
 
 use crate::Error;
 use crate::datum::Datum;
+use destination::Destination;
+#[cfg(feature = "file")]
+pub use file::Rotation;
 pub(crate) use output::Outputs;
 
 /// Where documents go, one line each.
@@ -24,17 +31,24 @@ pub struct Sink {
     target: Target,
     synchronous: Option<bool>,
     capacity: Option<usize>,
+    destination: Destination,
+    /// The most bytes that a line may have, without its line feed.
+    largest_line: usize,
 }
 
 /// What a sink is told of its collector when it begins.
 #[derive(Debug)]
-#[expect(dead_code, reason = "for sinks that send series")]
 pub(crate) struct Start<'a> {
+    #[expect(dead_code, reason = "for sinks that send series")]
     pub(crate) namespace: &'a str,
+    #[expect(dead_code, reason = "for sinks that send series")]
     pub(crate) identity: &'a Identity,
+    /// Members of `_aws` that say which log group and stream documents are for, encoded.
+    pub(crate) aws: &'a [u8],
 }
 
-type StartLines = Box<dyn FnOnce(LaneBuilder<Lines>) -> Lane<Lines> + Send>;
+type StartLines =
+    Box<dyn FnOnce(LaneBuilder<Lines>, &Start<'_>) -> Result<Lane<Lines>, Error> + Send>;
 type StartSeries = Box<
     dyn FnOnce(LaneBuilder<Records<Datum>>, &Start<'_>) -> Result<Lane<Records<Datum>>, Error>
         + Send,
@@ -55,22 +69,22 @@ impl Sink {
     /// Queued, except in Lambda, where it is synchronous unless [`Sink::queued`] is asked for: the
     /// process is frozen at any time after a response.
     pub fn stdout() -> Self {
-        Self::lines("emf-stdout", env::is_lambda(), |lane| {
-            lane.start(StdoutSink::new().on_lost(report_lost))
+        Self::lines("emf-stdout", env::is_lambda(), |lane, _| {
+            Ok(lane.start(StdoutSink::new().on_lost(report_lost)))
         })
     }
 
     /// Any writer: one `write` a line, `flush` after each batch.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
-        Self::lines("emf-writer", false, |lane| {
-            lane.start(WriterSink::new(writer).on_lost(report_lost))
+        Self::lines("emf-writer", false, |lane, _| {
+            Ok(lane.start(WriterSink::new(writer).on_lost(report_lost)))
         })
     }
 
     /// Nowhere: documents are made and thrown away.
     pub fn null() -> Self {
         // There is nothing to wait for.
-        Self::lines("emf-null", true, |lane| lane.start(NullSink))
+        Self::lines("emf-null", true, |lane, _| Ok(lane.start(NullSink)))
     }
 
     /// Each of `sinks`: everything goes to all of them, and none waits for another.
@@ -103,7 +117,9 @@ impl Sink {
     pub(crate) fn lines(
         name: &'static str,
         synchronous: bool,
-        start: impl FnOnce(LaneBuilder<Lines>) -> Lane<Lines> + Send + 'static,
+        start: impl FnOnce(LaneBuilder<Lines>, &Start<'_>) -> Result<Lane<Lines>, Error>
+        + Send
+        + 'static,
     ) -> Self {
         Self::of(Target::Lines { name, synchronous, start: Box::new(start) })
     }
@@ -123,7 +139,13 @@ impl Sink {
     }
 
     fn of(target: Target) -> Self {
-        Self { target, synchronous: None, capacity: None }
+        Self {
+            target,
+            synchronous: None,
+            capacity: None,
+            destination: Destination::default(),
+            largest_line: usize::MAX,
+        }
     }
 
     /// # Errors
@@ -137,7 +159,7 @@ impl Sink {
                 if self.synchronous.unwrap_or(synchronous) {
                     lane = lane.synchronous();
                 }
-                outputs.lines.push(start(lane));
+                outputs.lines.push(start(lane, with)?);
             }
             Target::Series { name, start } => {
                 let lane = with_capacity(Lane::builder(name), self.capacity);
@@ -160,6 +182,9 @@ impl fmt::Debug for Sink {
             Target::Lines { name, .. } | Target::Series { name, .. } => debug.field("target", name),
             Target::Tee(sinks) => debug.field("target", sinks),
         };
+        if self.destination != Destination::default() {
+            debug.field("destination", &self.destination);
+        }
         debug.field("synchronous", &self.synchronous).field("capacity", &self.capacity).finish()
     }
 }
@@ -184,8 +209,14 @@ impl LaneSink<Lines> for NullSink {
 
 /// Says in the stream how many documents found no room.
 pub(crate) fn report_lost(lost: &Lost, lines: &mut Lines) {
+    write_lost(lost, lines, |_| {});
+}
+
+/// As [`report_lost`], with members in front.
+fn write_lost(lost: &Lost, lines: &mut Lines, front: impl FnOnce(&mut json::Object<'_>)) {
     let mut line = Vec::new();
     let mut object = json::Object::begin(&mut line);
+    front(&mut object);
     object.str("level", "WARN").str("message", "metric documents were dropped");
     object.u64("documents_dropped", lost.total());
     for (reason, n) in lost.by_reason() {
