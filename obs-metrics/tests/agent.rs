@@ -57,7 +57,7 @@ fn values(lines: &[String]) -> Vec<f64> {
         .collect()
 }
 
-/// An agent that reads lines until it is stopped or dropped.
+/// An agent that reads lines until it is dropped.
 struct Agent {
     address: SocketAddr,
     lines: Receiver<String>,
@@ -80,19 +80,6 @@ impl Agent {
         Self { address, lines, stop, thread: Some(thread) }
     }
 
-    /// Closes its port and its connections; returns what it has read.
-    fn stop(mut self) -> Vec<String> {
-        self.end();
-        self.lines.try_iter().collect()
-    }
-
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
-
     /// The next lines, as many as asked for.
     fn take(&self, lines: usize) -> Vec<String> {
         (0..lines).map(|_| self.lines.recv_timeout(LONG).unwrap()).collect()
@@ -100,8 +87,13 @@ impl Agent {
 }
 
 impl Drop for Agent {
+    /// Closes its port and its connections.
     fn drop(&mut self) {
-        self.end();
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || thread::panicking());
+        }
     }
 }
 
@@ -235,7 +227,8 @@ fn an_agent_that_dies_and_comes_back_gets_everything_that_had_room() {
     let metrics = collector(tcp(address));
     put(&metrics, 1.0);
     assert!(metrics.flush(LONG).is_complete());
-    assert_eq!(values(&agent.stop()), [1.0]);
+    assert_eq!(values(&agent.take(1)), [1.0]);
+    drop(agent);
     for n in 2..50 {
         put(&metrics, f64::from(n));
     }

@@ -1,6 +1,6 @@
 //! Several sinks at once: none waits for another, and each keeps its own settings (scenario 4).
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, Sender};

@@ -94,7 +94,7 @@ impl Sink {
 
     /// Writes each document on the caller's thread, before the recording call returns.
     ///
-    /// Of sinks that send to a service, and of a tee, which leaves it to its parts, it changes nothing.
+    /// Of sinks that call a service's API, and of a tee, which leaves it to its parts, it changes nothing.
     pub fn synchronous(mut self) -> Self {
         self.synchronous = Some(true);
         self
