@@ -29,9 +29,7 @@ impl UdpSink {
 
     /// A socket for the first of the host's addresses that there is a way to.
     fn open(&self) -> io::Result<UdpSocket> {
-        let mut addresses: Vec<SocketAddr> = self.endpoint.resolve()?.collect();
-        let first = self.turn.checked_rem(addresses.len()).unwrap_or(0);
-        addresses.rotate_left(first);
+        let addresses = in_turn(self.endpoint.resolve()?.collect(), self.turn);
         let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in addresses {
             match connect(address) {
@@ -85,6 +83,13 @@ impl Sink<Lines> for UdpSink {
     }
 }
 
+/// The addresses, from the one on whose turn it is.
+fn in_turn(mut addresses: Vec<SocketAddr>, turn: usize) -> Vec<SocketAddr> {
+    let first = turn.checked_rem(addresses.len()).unwrap_or(0);
+    addresses.rotate_left(first);
+    addresses
+}
+
 fn send(socket: &UdpSocket, document: &[u8]) -> io::Result<()> {
     socket.send(document)?;
     // A closed port on this machine has said so by now.
@@ -104,4 +109,24 @@ fn connect(address: SocketAddr) -> io::Result<UdpSocket> {
     // Connected, the socket learns that the port is closed.
     socket.connect(address)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_has_its_turn() {
+        let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let check = |ports: &[u16], turn, expected: &[u16]| {
+            let found = in_turn(ports.iter().copied().map(address).collect(), turn);
+            let expected: Vec<_> = expected.iter().copied().map(address).collect();
+            assert_eq!(found, expected, "{turn}");
+        };
+        check(&[], 3, &[]);
+        check(&[1], 7, &[1]);
+        check(&[1, 2, 3], 0, &[1, 2, 3]);
+        check(&[1, 2, 3], 1, &[2, 3, 1]);
+        check(&[1, 2, 3], 5, &[3, 1, 2]);
+    }
 }
