@@ -61,6 +61,16 @@ fn each_rule_has_its_pointer() {
             "/_aws/Timestamp".into(),
         ),
         (
+            aws(&format!(r#"{{"Timestamp":{NOW},"LogGroupName":"","CloudWatchMetrics":[]}}"#)),
+            Rule::LogGroup,
+            "/_aws/LogGroupName".into(),
+        ),
+        (
+            aws(&format!(r#"{{"Timestamp":{NOW},"LogStreamName":"a:b","CloudWatchMetrics":[]}}"#)),
+            Rule::LogStream,
+            "/_aws/LogStreamName".into(),
+        ),
+        (
             aws(&format!(r#"{{"Timestamp":{NOW}}}"#)),
             Rule::Directives,
             "/_aws/CloudWatchMetrics".into(),
