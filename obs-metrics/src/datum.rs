@@ -19,7 +19,7 @@ pub(crate) struct SeriesKey {
 
 /// What the values of a series are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(dead_code, reason = "for handles")]
+#[cfg_attr(not(all(test, feature = "cloudwatch")), expect(dead_code, reason = "for handles"))]
 pub(crate) enum Kind {
     /// Single observations.
     #[default]

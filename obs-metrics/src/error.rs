@@ -77,12 +77,15 @@ impl Error {
     }
 
     /// As [`sink`](Self::sink), with what the system said.
-    #[cfg_attr(not(feature = "file"), expect(dead_code, reason = "for sinks that open something"))]
+    #[cfg_attr(
+        not(any(feature = "file", feature = "cloudwatch")),
+        expect(dead_code, reason = "for sinks that open something")
+    )]
     pub(crate) fn sink_because(
         what: impl Into<String>,
-        source: impl std::error::Error + Send + Sync + 'static,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self(Kind::Sink { what: what.into(), source: Some(Box::new(source)) })
+        Self(Kind::Sink { what: what.into(), source: Some(source.into()) })
     }
 
     pub(crate) fn document_bytes(given: usize) -> Self {

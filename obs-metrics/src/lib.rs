@@ -8,6 +8,8 @@ mod aggregate;
 mod business;
 #[cfg(test)]
 mod capture;
+#[cfg(feature = "cloudwatch")]
+pub mod cloudwatch;
 mod collector;
 mod datum;
 #[cfg(test)]
@@ -32,6 +34,8 @@ mod typed;
 mod unit;
 
 pub use business::BusinessMetricsTracker;
+#[cfg(feature = "cloudwatch")]
+pub use cloudwatch::CloudWatch;
 pub use collector::{DEFAULT_NAMESPACE, MetricsCollector, MetricsCollectorBuilder};
 pub use error::Error;
 pub use event::Event;

@@ -28,6 +28,8 @@
 mod batch;
 mod builder;
 mod flush;
+#[cfg(feature = "tokio")]
+mod patience;
 mod report;
 mod shared;
 mod sink;
@@ -40,6 +42,8 @@ use std::time::{Duration, Instant};
 pub use batch::{Batch, Lines, Records};
 pub use builder::{LaneBuilder, Overflow};
 pub use flush::Flush;
+#[cfg(feature = "tokio")]
+pub use patience::{Attempt, Patience, due_before};
 pub use report::{FlushReport, LaneReport, LaneStats, Lost, Reason};
 #[cfg(feature = "tokio")]
 pub use sink::AsyncSink;

@@ -195,7 +195,8 @@ impl MetricsCollectorBuilder {
         }
         let aws = self.sink.aws_members()?;
         let document_bytes = self.document_bytes.min(self.sink.largest_line());
-        let start = Start { namespace: &namespace, identity: &identity, aws: &aws };
+        let start =
+            Start { namespace: &namespace, dimensions: &defaults, identity: &identity, aws: &aws };
         let outputs = self.sink.start(&start)?;
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),

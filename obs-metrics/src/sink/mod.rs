@@ -17,6 +17,7 @@ use obs_core::{Identity, env, json};
 
 use crate::Error;
 use crate::datum::Datum;
+use crate::dimensions::DimensionSet;
 use destination::Destination;
 #[cfg(feature = "file")]
 pub use file::Rotation;
@@ -38,10 +39,11 @@ pub struct Sink {
 
 /// What a sink is told of its collector when it begins.
 #[derive(Debug)]
+#[expect(dead_code, reason = "some fields are for sinks that are features")]
 pub(crate) struct Start<'a> {
-    #[expect(dead_code, reason = "for sinks that send series")]
     pub(crate) namespace: &'a str,
-    #[expect(dead_code, reason = "for sinks that send series")]
+    /// The collector's own dimensions.
+    pub(crate) dimensions: &'a DimensionSet,
     pub(crate) identity: &'a Identity,
     /// Members of `_aws` that say which log group and stream documents are for, encoded.
     pub(crate) aws: &'a [u8],
@@ -125,7 +127,10 @@ impl Sink {
     }
 
     /// A sink that takes aggregated series.
-    #[expect(dead_code, reason = "for sinks that send series")]
+    #[cfg_attr(
+        not(feature = "cloudwatch"),
+        expect(dead_code, reason = "sinks that send series are features")
+    )]
     pub(crate) fn series(
         name: &'static str,
         start: impl FnOnce(
