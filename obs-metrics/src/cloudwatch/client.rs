@@ -38,13 +38,16 @@ impl Connection {
         client
     }
 
-    /// Forgets a client that the environment gave without a region: it may know one the next time.
-    pub(super) fn forget_if_useless(&mut self) {
+    /// Forgets a client that the environment gave without a region, and says whether it was one: the
+    /// environment may know a region the next time.
+    pub(super) fn forget_if_useless(&mut self) -> bool {
         if let Connection::Made(client) = self
             && client.config().region().is_none()
         {
             *self = Connection::Planned(None);
+            return true;
         }
+        false
     }
 }
 

@@ -71,9 +71,9 @@ use sending::{Notice, Sending};
 
 /// The metric that says how many series were lost, in `Count`, with the collector's own dimensions.
 ///
-/// It is sent with the first request that may arrive after something was dropped (the queue was full)
-/// or failed, and only then: an alarm on it treats missing data as good. What only it would say, a
-/// flush sends.
+/// It goes with the next request after something was dropped (the queue was full) or failed, and only
+/// then, until one arrives; a flush sends it where there is nothing else to send. An alarm on it
+/// treats missing data as good.
 pub const LOST_METRIC: &str = "ObsMetricsDropped";
 
 /// A sink that sends series with `PutMetricData`.

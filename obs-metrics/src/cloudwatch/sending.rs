@@ -229,8 +229,8 @@ impl Sender<'_> {
             return retry::of_response(status, code);
         }
         self.note(chain(error));
-        self.connection.forget_if_useless();
         match error {
+            _ if self.connection.forget_if_useless() => Verdict::Unsent,
             SdkError::ConstructionFailure(_) => Verdict::Unsent,
             SdkError::DispatchFailure(_) if is_about_credentials(error) => Verdict::Unsent,
             SdkError::DispatchFailure(failure) if !failure.is_timeout() => Verdict::ConnectionLost,

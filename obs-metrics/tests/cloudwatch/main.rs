@@ -7,6 +7,7 @@
 mod cbor;
 mod connection;
 mod delivery;
+mod environment;
 mod limits;
 mod losses;
 mod retry;

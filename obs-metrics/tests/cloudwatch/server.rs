@@ -389,8 +389,8 @@ async fn write(stream: &mut TcpStream, status: u16, body: &[u8]) -> io::Result<b
          smithy-protocol: rpc-v2-cbor\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body).await?;
+    // One write: a second small one would wait for the first one's acknowledgement.
+    stream.write_all(&[head.as_bytes(), body].concat()).await?;
     stream.flush().await?;
     Ok(true)
 }
