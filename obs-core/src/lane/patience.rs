@@ -70,10 +70,12 @@ impl Patience {
 }
 
 /// When something is sent again that is due at `due` and was tried at `tried`: whoever waits does so
-/// until `deadline`, and then nothing waits longer than half the time that was left.
+/// until `deadline`, and then nothing waits longer than half the time that was left, but for 50 ms,
+/// so that a flush that is nearly over does not use up all attempts.
 pub fn due_before(due: Instant, tried: Instant, deadline: Option<Instant>) -> Instant {
+    const LEAST: Duration = Duration::from_millis(50);
     match deadline.and_then(|deadline| deadline.checked_duration_since(tried)) {
-        Some(left) => due.min(tried + left / 2),
+        Some(left) => due.min(tried + (left / 2).max(LEAST)),
         None => due,
     }
 }
@@ -137,5 +139,8 @@ mod tests {
         assert_eq!(due_before(after(800), tried, Some(after(1_000))), after(500));
         assert_eq!(due_before(after(300), tried, Some(after(1_000))), after(300));
         assert_eq!(due_before(after(800), after(100), Some(after(50))), after(800));
+        // Not again and again while the last of the time runs out.
+        assert_eq!(due_before(after(800), tried, Some(after(20))), after(50));
+        assert_eq!(due_before(after(30), tried, Some(after(20))), after(30));
     }
 }

@@ -66,6 +66,11 @@ fn scenario_12_a_loss_is_told_by_a_flush_without_anything_new() {
     let report = metrics.flush(LONG);
     assert_eq!((report.delivered(), report.failed()), (0, 0), "{report}");
     assert_eq!(told(&service), 7.0);
+    // And not again: it has arrived.
+    assert!(metrics.flush(LONG).is_complete());
+    put_numbered(&metrics, 1);
+    assert!(metrics.flush(LONG).is_complete());
+    assert_eq!(told(&service), 7.0);
 }
 
 #[test]

@@ -199,6 +199,22 @@ fn an_outage_keeps_no_flush_beyond_its_deadline_and_ends() {
 }
 
 #[test]
+fn a_short_flush_does_not_use_up_the_attempts() {
+    let service = Service::accepting();
+    let metrics = collector(&service);
+    // So that the client is made and its connection is there.
+    put_numbered(&metrics, 1);
+    assert!(metrics.flush(LONG).is_complete());
+    service.then(|_| Answer::Refuse(400, "Throttling"));
+    put_numbered(&metrics, 3);
+    let report = metrics.flush(SHORT);
+    assert_eq!((report.failed(), report.pending()), (0, 3), "{report}");
+    service.then(|_| Answer::Accept);
+    let report = metrics.flush(LONG);
+    assert!(report.is_complete() && report.delivered() == 3, "{report}");
+}
+
+#[test]
 fn what_a_flush_leaves_behind_arrives_after_it() {
     let service = Service::start(|_| Answer::Refuse(503, "ServiceUnavailable"));
     let metrics = collector(&service);
