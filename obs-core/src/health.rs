@@ -39,6 +39,8 @@ events! {
     NameRefused => "name_refused",
     /// More dimensions, keys or annotations than the target takes: the excess was left out.
     LimitExceeded => "limit_exceeded",
+    /// A value of a metric that has too many series: recorded in the metric's overflow series.
+    SeriesOverflow => "series_overflow",
     /// Something too large for its target: cut, and marked as cut.
     Trimmed => "trimmed",
     /// A field whose `Debug`, `Display` or `Serialize` panicked: a marker took its place.

@@ -19,7 +19,6 @@ pub(crate) struct SeriesKey {
 
 /// What the values of a series are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(not(all(test, feature = "cloudwatch")), expect(dead_code, reason = "for handles"))]
 pub(crate) enum Kind {
     /// Single observations.
     #[default]

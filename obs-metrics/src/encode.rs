@@ -157,7 +157,7 @@ fn write_members<'a>(
 }
 
 /// A number, an array, or `Values` and `Counts`: the shortest that says it.
-fn values(buf: &mut Vec<u8>, values: &[Counted]) {
+pub(crate) fn values(buf: &mut Vec<u8>, values: &[Counted]) {
     if let [(value, 1)] = values {
         json::float(buf, *value);
     } else if values.iter().all(|(_, count)| *count == 1) {

@@ -8,6 +8,7 @@ mod aggregate;
 mod business;
 #[cfg(test)]
 mod capture;
+mod census;
 #[cfg(feature = "cloudwatch")]
 pub mod cloudwatch;
 mod collector;
@@ -21,12 +22,16 @@ mod encode;
 mod error;
 mod event;
 mod hash;
+mod health;
 mod invocation;
 pub mod limits;
 mod line;
 mod names;
 mod plan;
+mod preview;
+mod pricing;
 mod property;
+mod self_metrics;
 mod series;
 mod sink;
 mod stats;
@@ -34,15 +39,19 @@ mod typed;
 mod unit;
 
 pub use business::BusinessMetricsTracker;
+pub use census::{DEFAULT_SERIES_PER_METRIC, OVERFLOW};
 #[cfg(feature = "cloudwatch")]
 pub use cloudwatch::CloudWatch;
 pub use collector::{DEFAULT_NAMESPACE, MetricsCollector, MetricsCollectorBuilder};
 pub use error::Error;
 pub use event::Event;
+pub use health::CollectorHealth;
 pub use names::LINE_KEYS;
 pub use obs_core::lane::FlushReport;
 pub use obs_core::redact::Redactor;
 pub use obs_metrics_macros::MetricEvent;
+pub use preview::{BillableSeries, MetricSummary, Preview};
+pub use pricing::Prices;
 pub use property::PropertyValue;
 #[cfg(feature = "file")]
 pub use sink::Rotation;

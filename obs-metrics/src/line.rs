@@ -1,5 +1,7 @@
 //! What makes a document a log line too: level, message, ids.
 
+use std::sync::Arc;
+
 use obs_core::RequestContext;
 use obs_core::clock;
 use obs_core::ids::SpanIds;
@@ -165,6 +167,29 @@ pub(crate) fn write_loss(buf: &mut Vec<u8>, style: LineStyle, millis: u64, stats
             line.u64(name, n);
         }
     }
+    line.end();
+}
+
+/// Names in the line of [`write_overflow`].
+const SHOWN_NAMES: usize = 10;
+
+/// Writes the line that says which metrics have too many series.
+pub(crate) fn write_overflow(
+    buf: &mut Vec<u8>,
+    style: LineStyle,
+    millis: u64,
+    values: u64,
+    metrics: &[Arc<str>],
+) {
+    let mut line = Object::begin(buf);
+    style.write(&mut line, Level::Warn, millis, "metrics have more series than their budget");
+    line.u64("values_in_overflow", values);
+    line.u64("metrics_in_overflow", metrics.len() as u64);
+    let mut names = line.array("metrics");
+    for name in metrics.iter().take(SHOWN_NAMES) {
+        names.str(name);
+    }
+    names.end();
     line.end();
 }
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use crate::census::{Admission, Candidate, Census, OVERFLOW};
 use crate::datum::{Datum, Kind, SeriesKey};
 use crate::dimensions::DimensionSet;
 use crate::distribution::Distribution;
@@ -51,6 +52,8 @@ pub(crate) struct Given<'a> {
     pub(crate) unit: Unit,
     pub(crate) resolution: Resolution,
     pub(crate) dimensions: &'a [(&'a str, &'a str)],
+    /// Whether it has none of the collector's dimensions.
+    pub(crate) is_single: bool,
 }
 
 /// What the caller gave.
@@ -59,6 +62,7 @@ struct Owned {
     name: Box<str>,
     unit: Unit,
     resolution: Resolution,
+    is_single: bool,
     dimensions: Box<[(Box<str>, Box<str>)]>,
     /// Whether a name occurs twice: then their order decides which value it has.
     ordered: bool,
@@ -69,7 +73,7 @@ impl Table {
     /// that it should be taken now.
     pub(crate) fn record(
         &mut self,
-        defaults: &DimensionSet,
+        census: &Census,
         counters: &Counters,
         given: &Given<'_>,
         value: f64,
@@ -78,7 +82,7 @@ impl Table {
         let hash = given.hash();
         let index = match self.find(hash, given) {
             Some(index) => index,
-            None => match self.add(hash, defaults, counters, given) {
+            None => match self.add(hash, census, counters, given) {
                 Some(index) => index,
                 None => {
                     counters.value_without_name();
@@ -137,45 +141,69 @@ impl Table {
         None
     }
 
-    /// A new series; `None` where its name cannot be made valid.
+    /// A new series, or the overflow series of its metric; `None` where its name cannot be made
+    /// valid.
     fn add(
         &mut self,
         hash: u64,
-        defaults: &DimensionSet,
+        census: &Census,
         counters: &Counters,
         given: &Given<'_>,
     ) -> Option<usize> {
-        let Given { name, unit, resolution, dimensions } = *given;
+        let Given { name, unit, resolution, dimensions, is_single } = *given;
         let valid = names::metric_name(name)?;
+        let none = DimensionSet::default();
+        let defaults = if is_single { &none } else { census.defaults() };
         let set = DimensionSet::merged(defaults, dimensions.iter().copied(), counters);
-        let set = match self.sets.get(&set) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let set = Arc::new(set);
-                self.sets.insert(Arc::clone(&set));
-                set
-            }
-        };
         // A document has one member of each name: the metric makes way for its own dimension.
         let valid = names::free_name(&valid, |name| set.has(name));
         if *valid != *name {
             counters.repaired();
         }
+        let key = SeriesKey {
+            name: valid,
+            unit,
+            resolution,
+            kind: Kind::Distribution,
+            dimensions: self.sets.get(&set).map_or_else(|| Arc::new(set), Arc::clone),
+        };
+        // Census: only what is new in this table asks.
+        let SeriesKey { name: valid, resolution, dimensions: set, .. } = &key;
+        let candidate = Candidate { name: valid, unit, resolution: *resolution, dimensions: set };
+        match census.admit(counters, &candidate, 1) {
+            Admission::AsGiven => Some(self.push(hash, Owned::new(given), key)),
+            Admission::Overflow { dimensions, renamed } => {
+                let name = if renamed { OVERFLOW.to_owned() } else { key.name };
+                Some(self.overflow(census, SeriesKey { name, dimensions, ..key }))
+            }
+        }
+    }
+
+    /// The overflow series of `key`, which is found as if it had been given like this.
+    fn overflow(&mut self, census: &Census, key: SeriesKey) -> usize {
+        let set = Arc::clone(&key.dimensions);
+        let is_default = |pair: &(&str, &str)| census.defaults().iter().any(|own| own == *pair);
+        let pairs: Vec<_> = set.iter().filter(|pair| !is_default(pair)).collect();
+        let (unit, resolution) = (key.unit, key.resolution);
+        let name = key.name.clone();
+        let given = Given { name: &name, unit, resolution, dimensions: &pairs, is_single: false };
+        let hash = given.hash();
+        self.find(hash, &given).unwrap_or_else(|| self.push(hash, Owned::new(&given), key))
+    }
+
+    fn push(&mut self, hash: u64, given: Owned, key: SeriesKey) -> usize {
         let index = self.series.len();
+        if !self.sets.contains(&key.dimensions) {
+            self.sets.insert(Arc::clone(&key.dimensions));
+        }
         self.series.push(Series {
             hash,
             next: self.index.insert(hash, index),
-            given: Owned::new(given),
-            key: Arc::new(SeriesKey {
-                name: valid,
-                unit,
-                resolution,
-                kind: Kind::Distribution,
-                dimensions: set,
-            }),
+            given,
+            key: Arc::new(key),
             values: Distribution::default(),
         });
-        Some(index)
+        index
     }
 }
 
@@ -187,7 +215,8 @@ impl Given<'_> {
             .iter()
             .map(|(name, value)| mix(mix(SEED, name.as_bytes()), value.as_bytes()))
             .fold(0_u64, u64::wrapping_add);
-        let kind = (self.unit as u64) << 1 | self.resolution as u64;
+        let kind =
+            ((self.unit as u64) << 1 | self.resolution as u64) << 1 | u64::from(self.is_single);
         step(mix(SEED, self.name.as_bytes()) ^ kind, pairs)
     }
 }
@@ -200,6 +229,7 @@ impl Owned {
             name: given.name.into(),
             unit: given.unit,
             resolution: given.resolution,
+            is_single: given.is_single,
             dimensions: dimensions.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
             ordered: dimensions.iter().enumerate().any(|(n, (name, _))| twice(n, name)),
         }
@@ -211,6 +241,7 @@ impl Owned {
         *self.name == *given.name
             && self.unit == given.unit
             && self.resolution == given.resolution
+            && self.is_single == given.is_single
             && self.dimensions.len() == dimensions.len()
             && (own.clone().eq(dimensions.iter().copied())
                 || (!self.ordered
@@ -224,25 +255,36 @@ const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::Budgets;
     use crate::distribution::Counted;
 
     type Taken = (String, String, Vec<Counted>);
 
     fn given<'a>(name: &'a str, unit: Unit, dimensions: &'a [(&'a str, &'a str)]) -> Given<'a> {
-        Given { name, unit, resolution: Resolution::Standard, dimensions }
+        Given { name, unit, resolution: Resolution::Standard, dimensions, is_single: false }
     }
 
-    #[derive(Default)]
     struct Fixture {
         table: Table,
+        census: Census,
         counters: Counters,
+    }
+
+    impl Default for Fixture {
+        fn default() -> Self {
+            let defaults = DimensionSet::of(vec![("Service".into(), "orders".into())]);
+            Self {
+                table: Table::default(),
+                census: Census::new(Budgets::default(), &defaults),
+                counters: Counters::default(),
+            }
+        }
     }
 
     impl Fixture {
         fn put(&mut self, name: &str, value: f64, unit: Unit, dimensions: &[(&str, &str)]) -> bool {
-            let defaults = DimensionSet::of(vec![("Service".into(), "orders".into())]);
-            let given = given(name, unit, dimensions);
-            self.table.record(&defaults, &self.counters, &given, value, 1)
+            let Self { table, census, counters } = self;
+            table.record(census, counters, &given(name, unit, dimensions), value, 1)
         }
 
         /// Name, dimensions without the default one, and values of each series.
@@ -337,6 +379,26 @@ mod tests {
         assert_eq!(full, Some(MAX_VALUES - 1));
         assert_eq!(f.take().len(), 1);
         assert!(!f.put("A", 1.0, Unit::Count, &[]));
+    }
+
+    #[test]
+    fn scenario_16_what_overflows_takes_no_memory_of_its_own() {
+        let mut f = Fixture::default();
+        let mut budgets = Budgets::default();
+        budgets.per_metric(10);
+        f.census = Census::new(budgets, f.census.defaults());
+        for n in 0..10_000 {
+            let full = f.put("A", f64::from(n % 2), Unit::Count, &[("Id", &n.to_string())]);
+            assert!(!full, "{n}");
+        }
+        assert_eq!((f.table.series.len(), f.table.index.len(), f.table.sets.len()), (11, 11, 11));
+        let taken = f.take();
+        assert_eq!(taken[10], series("A", "Id=__overflow__", &[(0.0, 4_995), (1.0, 4_995)]));
+        assert_eq!(f.counters.read().values_in_overflow, 9_990);
+        // As the one that it is.
+        f.put("A", 7.0, Unit::Count, &[("Id", "__overflow__")]);
+        f.put("A", 7.0, Unit::Count, &[("Id", "new")]);
+        assert_eq!(f.take(), [series("A", "Id=__overflow__", &[(7.0, 2)])]);
     }
 
     #[test]

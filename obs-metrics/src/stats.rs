@@ -37,6 +37,11 @@ counters! {
     values,
     /// Lines that were handed to the sink: documents, and the log lines of events without metrics.
     lines,
+    /// Bytes of these lines, line feeds included.
+    bytes,
+    /// Values that went into an overflow series because their metric has too many series; they are
+    /// not dropped.
+    values_in_overflow,
     /// Values dropped because they are NaN, infinite or beyond ±2^360.
     values_out_of_range,
     /// Values dropped because their metric's name is blank.
@@ -68,6 +73,7 @@ impl fmt::Display for Stats {
             (self.values_out_of_range, "out of range"),
             (self.values_without_name, "without a name"),
             (self.values_out_of_window, "out of the time window"),
+            (self.values_in_overflow, "in overflow"),
             (self.repaired, "repaired"),
             (self.dimensions_left_out, "dimensions left out"),
             (self.trimmed, "trimmed"),
@@ -89,8 +95,14 @@ impl Counters {
         self.values.fetch_add(n, Ordering::Relaxed);
     }
 
-    pub(crate) fn line(&self) {
+    /// Counts a line of `bytes`, without its line feed.
+    pub(crate) fn line(&self, bytes: usize) {
         self.lines.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64 + 1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn in_overflow(&self, values: u64) {
+        add(&self.values_in_overflow, values, Event::SeriesOverflow);
     }
 
     pub(crate) fn value_out_of_range(&self) {

@@ -8,10 +8,13 @@ use obs_core::{Identity, Redactor, env};
 
 use super::{Inner, MetricsCollector};
 use crate::Error;
+use crate::census::{Budgets, Census};
 use crate::dimensions::DimensionSet;
+use crate::health::FlushTimes;
 use crate::limits::{DEFAULT_DOCUMENT_BYTES, DIMENSIONS_PER_SET, EVENT_BYTES, MIN_DOCUMENT_BYTES};
 use crate::line::LineStyle;
 use crate::names::{self, Fault};
+use crate::self_metrics::SelfMetrics;
 use crate::sink::{Sink, Start};
 use crate::stats::Counters;
 
@@ -32,6 +35,8 @@ pub struct MetricsCollectorBuilder {
     sink: Sink,
     redactor: Redactor,
     document_bytes: usize,
+    budgets: Budgets,
+    self_metrics: bool,
     clock: Box<dyn Clock>,
     enabled: Option<bool>,
 }
@@ -55,6 +60,8 @@ impl Default for MetricsCollectorBuilder {
             sink: Sink::stdout(),
             redactor: Redactor::default(),
             document_bytes: DEFAULT_DOCUMENT_BYTES,
+            budgets: Budgets::default(),
+            self_metrics: false,
             clock: Box::new(SystemClock),
             enabled: None,
         }
@@ -147,6 +154,77 @@ impl MetricsCollectorBuilder {
         self
     }
 
+    /// How many series one metric may have: combinations of values of its dimensions, each of which
+    /// CloudWatch bills as a metric. Default:
+    /// [`DEFAULT_SERIES_PER_METRIC`](crate::DEFAULT_SERIES_PER_METRIC), 1,000; 0 is 1.
+    ///
+    /// What is recorded beyond goes to the metric's overflow series: with the same dimensions, of
+    /// which those that came with the call have the value [`OVERFLOW`](crate::OVERFLOW). It is
+    /// counted in [`Stats::values_in_overflow`](crate::Stats::values_in_overflow), and said in the
+    /// stream once for each metric. Which series are in the budget is decided by who came first,
+    /// for the life of the collector.
+    ///
+    /// ```
+    /// use obs_metrics::{MetricsCollector, Sink, Unit};
+    ///
+    /// let metrics =
+    ///     MetricsCollector::builder().sink(Sink::null()).series_per_metric(2).build()?;
+    /// for customer in ["a", "b", "c", "d"] {
+    ///     metrics.put_metric("Orders", 1.0, Unit::Count, &[("Customer", customer)]);
+    /// }
+    /// assert_eq!(metrics.stats().values_in_overflow, 2);
+    /// assert_eq!(metrics.preview().len(), 3); // a, b, __overflow__
+    /// # Ok::<(), obs_metrics::Error>(())
+    /// ```
+    pub fn series_per_metric(mut self, series: usize) -> Self {
+        self.budgets.per_metric(series);
+        self
+    }
+
+    /// As [`series_per_metric`](Self::series_per_metric), for the metric of this name, as it is written.
+    pub fn series_limit(mut self, metric: impl Into<String>, series: usize) -> Self {
+        self.budgets.named(metric.into(), series);
+        self
+    }
+
+    /// How many series all metrics may have together. Default: ten times
+    /// [`series_per_metric`](Self::series_per_metric), 10,000, and what
+    /// [`series_limit`](Self::series_limit) gives; 0 is 1.
+    ///
+    /// It bounds the collector's memory and the bill where the *names* of metrics never end: when
+    /// it is reached, new series overflow as they do beyond their metric's budget; when there are
+    /// this many names too, what has yet another name is recorded as the metric
+    /// [`OVERFLOW`](crate::OVERFLOW), with the collector's dimensions only.
+    pub fn series_in_all(mut self, series: usize) -> Self {
+        self.budgets.in_all(series);
+        self
+    }
+
+    /// Whether the collector's own numbers become metrics. Default: no; they are in
+    /// [`MetricsCollector::health`] in any case.
+    ///
+    /// Each flush that finds something recorded sends one more document, or as many series, with
+    /// the collector's dimensions. Counts are of what happened since the document before, without
+    /// what these metrics themselves cause:
+    ///
+    /// | name | unit | |
+    /// | --- | --- | --- |
+    /// | `ObsValuesRecorded` | Count | values that were recorded |
+    /// | `ObsValuesDropped` | Count | of these, what was dropped; the reasons are members of the line, named as in [`Stats`](crate::Stats) |
+    /// | `ObsValuesInOverflow` | Count | of these, what went into overflow series |
+    /// | `ObsBytes` | Bytes | lines handed to the sinks; not of sinks that take series |
+    /// | `ObsDeliveriesLost` | Count | lines or series that the sinks dropped or could not deliver |
+    /// | `ObsQueueDepth` | Count | lines or series that were waiting when the flush began |
+    /// | `ObsFlushTime` | Milliseconds | how long the flush before this one took; from the second one on |
+    ///
+    /// They are seven metrics for each combination of the collector's dimensions, which CloudWatch
+    /// bills: [`MetricsCollector::preview`] has them, and they are seven of
+    /// [`series_in_all`](Self::series_in_all). They are sent whatever the budgets are.
+    pub fn self_metrics(mut self, on: bool) -> Self {
+        self.self_metrics = on;
+        self
+    }
+
     /// The clock of timestamps. Default: the system's.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Box::new(clock);
@@ -198,6 +276,9 @@ impl MetricsCollectorBuilder {
         let start =
             Start { namespace: &namespace, dimensions: &defaults, identity: &identity, aws: &aws };
         let outputs = self.sink.start(&start)?;
+        let census = Census::new(self.budgets, &defaults);
+        let counters = Counters::default();
+        let own = self.self_metrics.then(|| SelfMetrics::new(&defaults, &census, &counters));
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             namespace,
@@ -207,8 +288,11 @@ impl MetricsCollectorBuilder {
             redactor: self.redactor,
             style: LineStyle::from_vars(&lookup),
             clock: self.clock,
-            counters: Counters::default(),
+            counters,
             outputs,
+            census,
+            flushes: Arc::new(FlushTimes::default()),
+            own,
             process: Mutex::default(),
             apart: Mutex::default(),
             invocations: Mutex::default(),

@@ -7,9 +7,8 @@ use obs_core::RequestContext;
 use obs_core::json::{Cursor, Object};
 use obs_core::redact::REDACTED;
 
-use super::{Inner, MESSAGE, lock};
-use crate::datum::{Datum, Kind, SeriesKey};
-use crate::dimensions::DimensionSet;
+use super::{Inner, MESSAGE, Written, lock};
+use crate::datum::Datum;
 use crate::encode::{self, Common, Directive, FRAME_BYTES};
 use crate::event::Recorded;
 use crate::invocation::{self, InvocationTable, Member, Parts};
@@ -40,11 +39,12 @@ impl Inner {
     /// Emits what the caller may see: its own invocation's or, outside, everybody's; and what belongs
     /// to the process.
     pub(super) fn emit_pending(self: &Arc<Self>) {
+        let depth = self.depth_before();
         RequestContext::with_current(|context| match context {
             Some(context) => self.finish(context),
             None => self.emit_invocations(),
         });
-        self.emit_process();
+        self.emit_process(depth);
     }
 
     /// Emits what is aggregated for `context`.
@@ -54,10 +54,12 @@ impl Inner {
         }
     }
 
-    pub(super) fn emit_process(&self) {
+    /// `depth` is what was waiting in the sinks' queues before anything was emitted.
+    pub(super) fn emit_process(&self, depth: u64) {
         self.emit_table(&self.process, &[]);
         let apart = lock(&self.apart).take(self.now_millis());
         self.emit_series(&apart);
+        self.emit_own(depth);
         self.report_losses();
     }
 
@@ -102,12 +104,14 @@ impl Inner {
     }
 
     /// Emits what was recorded: in as few documents as keys and limits allow, and to each sink that
-    /// takes series.
-    pub(crate) fn emit(&self, data: &[Datum], ids: &[u8]) {
+    /// takes series. Returns how many lines and bytes that were.
+    pub(crate) fn emit(&self, data: &[Datum], ids: &[u8]) -> Written {
+        let mut written = Written::default();
         if !self.outputs.lines.is_empty() {
-            self.emit_documents(data, &Parts::default(), ids);
+            written = self.emit_documents(data, &Parts::default(), ids);
         }
         self.emit_series(data);
+        written
     }
 
     /// Hands `data` to the sinks that take series, where there are any.
@@ -124,39 +128,34 @@ impl Inner {
         metrics: impl Iterator<Item = Recorded<'a>>,
         is_single: bool,
     ) {
-        let none = DimensionSet::default();
-        let defaults = if is_single { &none } else { &self.defaults };
         match at {
             None => {
                 let mut apart = lock(&self.apart);
                 for metric in metrics {
-                    let given = metric.given(dimensions);
+                    let given = metric.given(dimensions, is_single);
                     for (value, count) in metric.values.as_slice() {
-                        apart.record(defaults, &self.counters, &given, *value, *count);
+                        apart.record(&self.census, &self.counters, &given, *value, *count);
                     }
                 }
             }
             Some(timestamp_millis) => {
-                let pairs = dimensions.iter().copied();
-                let set = Arc::new(DimensionSet::merged(defaults, pairs, &self.counters));
+                // A table of its own: what has a time of its own is not added to anything else.
+                let mut table = Table::default();
                 for metric in metrics {
-                    let key = SeriesKey {
-                        name: metric.name.to_owned(),
-                        unit: metric.unit,
-                        resolution: metric.resolution,
-                        kind: Kind::Distribution,
-                        dimensions: Arc::clone(&set),
-                    };
-                    let values = metric.values.as_slice().to_vec();
-                    self.emit_series(&[Datum { key: Arc::new(key), timestamp_millis, values }]);
+                    let given = metric.given(dimensions, is_single);
+                    for (value, count) in metric.values.as_slice() {
+                        table.record(&self.census, &self.counters, &given, *value, *count);
+                    }
                 }
+                self.emit_series(&table.take(timestamp_millis));
             }
         }
     }
 
-    fn emit_documents(&self, data: &[Datum], parts: &Parts, ids: &[u8]) {
+    fn emit_documents(&self, data: &[Datum], parts: &Parts, ids: &[u8]) -> Written {
+        let mut written = Written::default();
         if data.is_empty() && parts.parts.is_empty() {
-            return;
+            return written;
         }
         let timestamp_millis =
             data.first().map_or_else(|| self.now_millis(), |datum| datum.timestamp_millis);
@@ -183,8 +182,12 @@ impl Inner {
             }
         }
         for draft in &drafts {
-            self.write(|buf| write_draft(buf, &common, draft, draft.members()));
+            self.write(|buf| {
+                write_draft(buf, &common, draft, draft.members());
+                written.add(buf.len());
+            });
         }
+        written
     }
 
     /// The fields that were appended to the request, as members.
@@ -227,7 +230,7 @@ impl Inner {
         let fits =
             written.filter(|len| *len <= self.document_bytes).and_then(|len| line.get(..len));
         if let Some(line) = fits {
-            self.counters.line();
+            self.counters.line(line.len());
             self.outputs.push_line(line);
         }
         let fits = fits.is_some();
@@ -242,7 +245,7 @@ impl Inner {
         encode(&mut line);
         let fits = line.len() <= limit;
         if fits {
-            self.counters.line();
+            self.counters.line(line.len());
             self.outputs.push_line(&line);
         }
         if line.capacity() <= KEPT_BYTES {
@@ -251,11 +254,16 @@ impl Inner {
         fits
     }
 
-    /// Says in the stream how many values were dropped, if any were since it was last said.
+    /// Says in the stream how many values were dropped, if any were since it was last said, and which
+    /// metrics have too many series, if there is a new one.
     pub(super) fn report_losses(&self) {
         if let Some(stats) = self.counters.unreported() {
             let millis = self.now_millis();
             self.write(|buf| line::write_loss(buf, self.style, millis, &stats));
+        }
+        if let Some(names) = self.census.untold() {
+            let (millis, values) = (self.now_millis(), self.counters.read().values_in_overflow);
+            self.write(|buf| line::write_overflow(buf, self.style, millis, values, &names));
         }
     }
 }

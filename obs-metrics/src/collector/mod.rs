@@ -5,7 +5,7 @@ mod emit;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use obs_core::clock::{Clock, millis_since_epoch};
 use obs_core::lane::FlushReport;
@@ -15,11 +15,14 @@ pub use builder::{DEFAULT_NAMESPACE, MetricsCollectorBuilder};
 pub(crate) use emit::write_draft;
 
 use crate::Error;
+use crate::census::Census;
 use crate::dimensions::DimensionSet;
 use crate::event::Event;
+use crate::health::FlushTimes;
 use crate::invocation::{self, InvocationTable};
 use crate::limits;
 use crate::line::LineStyle;
+use crate::self_metrics::SelfMetrics;
 use crate::series::{Given, Table};
 use crate::sink::Outputs;
 use crate::stats::{Counters, Stats};
@@ -40,7 +43,7 @@ pub(crate) const MESSAGE: &str = "metrics";
 #[derive(Clone)]
 pub struct MetricsCollector {
     /// `None` where metrics are switched off.
-    inner: Option<Arc<Inner>>,
+    pub(crate) inner: Option<Arc<Inner>>,
 }
 
 impl MetricsCollector {
@@ -116,7 +119,8 @@ impl MetricsCollector {
             inner.counters.value_out_of_range();
             return;
         }
-        let given = Given { name, unit, resolution: Resolution::Standard, dimensions };
+        let resolution = Resolution::Standard;
+        let given = Given { name, unit, resolution, dimensions, is_single: false };
         RequestContext::with_current(|context| match context {
             Some(context) => {
                 let invocation = invocation::table_of(inner, context);
@@ -145,8 +149,11 @@ impl MetricsCollector {
     pub fn flush(&self, limit: Duration) -> FlushReport {
         match &self.inner {
             Some(inner) => {
+                let began = Instant::now();
                 inner.emit_pending();
-                inner.outputs.begin_flush(limit).wait()
+                let report = inner.outputs.begin_flush(limit).wait();
+                inner.flushes.took(began.elapsed());
+                report
             }
             None => FlushReport::empty(),
         }
@@ -155,12 +162,17 @@ impl MetricsCollector {
     /// As [`flush`](Self::flush), without blocking the thread; begins with the call.
     pub fn flush_async(&self, limit: Duration) -> impl Future<Output = FlushReport> + Send + use<> {
         let flush = self.inner.as_ref().map(|inner| {
+            let began = Instant::now();
             inner.emit_pending();
-            inner.outputs.begin_flush(limit)
+            (inner.outputs.begin_flush(limit), Arc::clone(&inner.flushes), began)
         });
         async move {
             match flush {
-                Some(flush) => flush.report().await,
+                Some((flush, flushes, began)) => {
+                    let report = flush.report().await;
+                    flushes.took(began.elapsed());
+                    report
+                }
                 None => FlushReport::empty(),
             }
         }
@@ -192,6 +204,21 @@ impl fmt::Debug for MetricsCollector {
     }
 }
 
+/// What was handed to the sinks of lines.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) lines: u64,
+    /// Line feeds included.
+    pub(crate) bytes: u64,
+}
+
+impl Written {
+    pub(crate) fn add(&mut self, line: usize) {
+        self.lines += 1;
+        self.bytes += line as u64 + 1;
+    }
+}
+
 /// What all clones of a collector share.
 pub(crate) struct Inner {
     /// What tells this collector from all others of the process, dropped ones included.
@@ -206,6 +233,11 @@ pub(crate) struct Inner {
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) counters: Counters,
     pub(crate) outputs: Outputs,
+    pub(crate) census: Census,
+    /// Not owned by it alone: a flush that is awaited does not keep the collector.
+    pub(crate) flushes: Arc<FlushTimes>,
+    /// Where the collector's own numbers are metrics too.
+    pub(crate) own: Option<SelfMetrics>,
     /// What is recorded outside of any invocation.
     process: Mutex<Table>,
     /// What events recorded, for the sinks that take series alone: lines have it already.
@@ -217,7 +249,7 @@ pub(crate) struct Inner {
 impl Inner {
     fn record(&self, table: &Mutex<Table>, ids: &[u8], given: &Given<'_>, value: f64) {
         let mut held = lock(table);
-        if held.record(&self.defaults, &self.counters, given, value, 1) {
+        if held.record(&self.census, &self.counters, given, value, 1) {
             let taken = held.take(self.now_millis());
             drop(held);
             self.emit(&taken, ids);
@@ -244,8 +276,9 @@ impl Inner {
 impl Drop for Inner {
     /// Flush on drop: the lane's worker delivers it and ends.
     fn drop(&mut self) {
+        let depth = self.depth_before();
         self.emit_invocations();
-        self.emit_process();
+        self.emit_process(depth);
     }
 }
 

@@ -302,7 +302,7 @@ fn two_collectors_in_one_invocation_are_two() {
 #[test]
 fn scenario_12_a_flood_of_series_is_emitted_before_it_grows() {
     let capture = Capture::default();
-    let metrics = capture.collector();
+    let metrics = capture.builder().series_per_metric(2_500).build().unwrap();
     for n in 0..2_500 {
         metrics.put_metric("A", 1.0, Unit::Count, &[("Id", &n.to_string())]);
     }

@@ -11,6 +11,7 @@ use obs_core::ids::SpanIds;
 use obs_core::json::{self, Object};
 use obs_core::redact::REDACTED;
 
+use super::overflow;
 use super::parts::Metric;
 use super::resolved::Resolved;
 use super::shape::{self, Shape};
@@ -64,6 +65,9 @@ fn emit_known(
         return false;
     }
     let Some(shape) = state.follow.as_ref().map(|follow| &follow.shape) else { return false };
+    if !inner.census.knows(shape.series_hash(inner.census.seed(), state.dimension_values())) {
+        return false;
+    }
     if let Some(context) = context
         && must_look_closer(inner, context, state.may_join(), shape)
     {
@@ -130,7 +134,7 @@ fn emit_parts(
     if refused.is_some() {
         let values = state.metrics().map(|metric| metric.values.count()).sum();
         inner.counters.out_of_window(values);
-    } else if is_plain(inner, state) {
+    } else if is_plain(inner, state) && overflow::is_within_budgets(inner, state) {
         if let Some(context) = context
             && state.may_join()
             && invocation::join(inner, context, || joined(inner, state, span))
@@ -147,7 +151,11 @@ fn emit_parts(
             return;
         }
     }
-    Resolved::of(inner, state, context).emit(inner, &common, refused);
+    let mut resolved = Resolved::of(inner, state, context);
+    if refused.is_none() {
+        resolved.keep_budgets(inner);
+    }
+    resolved.emit(inner, &common, refused);
 }
 
 /// The event as a part of its invocation's document.

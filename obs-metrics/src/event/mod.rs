@@ -1,6 +1,7 @@
 //! A unit of work: one document that is also the log line of that work.
 
 mod emit;
+mod overflow;
 mod parts;
 mod resolved;
 mod shape;
@@ -88,7 +89,10 @@ impl Event {
     /// made valid and counted. Beyond 30 dimensions, the collector's included, it is written to the
     /// document, but is no dimension of its metrics; counted. Each distinct combination of values is
     /// a metric that CloudWatch bills: what identifies one request or order is a
-    /// [`property`](Self::property).
+    /// [`property`](Self::property). Metrics that exceed
+    /// [`series_per_metric`](crate::MetricsCollectorBuilder::series_per_metric) get the value
+    /// [`OVERFLOW`](crate::OVERFLOW) instead, and the line keeps `value` as the property
+    /// `<name>_given`.
     pub fn dimension(&mut self, name: &str, value: &str) -> &mut Self {
         if let Some(live) = &mut self.live {
             live.state.dimension(name, value, &live.collector.counters);

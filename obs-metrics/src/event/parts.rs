@@ -50,8 +50,9 @@ pub(crate) struct Metric<'a> {
 
 impl<'a> Metric<'a> {
     /// The metric with these dimensions, as a series is given.
-    pub(crate) fn given(&self, dimensions: &'a [(&'a str, &'a str)]) -> Given<'a> {
-        Given { name: self.name, unit: self.unit, resolution: self.resolution, dimensions }
+    pub(crate) fn given(&self, dimensions: &'a [(&'a str, &'a str)], is_single: bool) -> Given<'a> {
+        let Self { name, unit, resolution, .. } = *self;
+        Given { name, unit, resolution, dimensions, is_single }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use obs_core::RequestContext;
 use obs_core::json::{self, Object};
@@ -21,9 +22,17 @@ use crate::stats::Counters;
 
 /// An event whose names are all different.
 pub(super) struct Resolved<'a> {
-    dimensions: DimensionSet,
-    metrics: Vec<(Cow<'a, str>, Metric<'a>)>,
-    members: Vec<Member<'a>>,
+    pub(super) dimensions: DimensionSet,
+    pub(super) metrics: Vec<Measured<'a>>,
+    pub(super) members: Vec<Member<'a>>,
+}
+
+/// One of its metrics.
+pub(super) struct Measured<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) metric: Metric<'a>,
+    /// The dimensions that it has instead of the event's, where it is over its budget.
+    pub(super) overflow: Option<Arc<DimensionSet>>,
 }
 
 /// The keys of the root, each given away once.
@@ -55,12 +64,12 @@ impl<'a> Keys<'a> {
 }
 
 /// A member of the first document that is neither a dimension of its metrics nor a metric.
-struct Member<'a> {
-    name: Cow<'a, str>,
-    value: MemberValue<'a>,
+pub(super) struct Member<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) value: MemberValue<'a>,
 }
 
-enum MemberValue<'a> {
+pub(super) enum MemberValue<'a> {
     Text(Cow<'a, str>),
     Plain(&'a Stored),
     Json(Vec<u8>),
@@ -90,7 +99,8 @@ impl<'a> Resolved<'a> {
             .metrics()
             .map(|metric| {
                 let taken = || keys.take(metric.name, counters);
-                (written.entry(metric.name).or_insert_with(taken).clone(), metric)
+                let name = written.entry(metric.name).or_insert_with(taken).clone();
+                Measured { name, metric, overflow: None }
             })
             .collect();
         for (name, value) in state.properties() {
@@ -118,11 +128,11 @@ impl<'a> Resolved<'a> {
     }
 
     fn items(&self) -> Vec<Item<'_>> {
-        items(self.metrics.iter().map(|(name, metric)| Series {
+        items(self.metrics.iter().map(|Measured { name, metric, overflow }| Series {
             name,
             unit: metric.unit,
             resolution: metric.resolution,
-            dimensions: &self.dimensions,
+            dimensions: overflow.as_deref().unwrap_or(&self.dimensions),
             values: metric.values.as_slice(),
         }))
     }

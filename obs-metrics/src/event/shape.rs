@@ -158,6 +158,12 @@ impl Shape {
         }
     }
 
+    /// What stands in the census for the series of an event of this shape with these values of its
+    /// dimensions.
+    pub(crate) fn series_hash<'a>(&self, seed: u64, values: impl Iterator<Item = &'a str>) -> u64 {
+        series_hash(seed, self.all, values)
+    }
+
     /// The name of the first metric.
     pub(crate) fn first_metric(&self) -> &str {
         let metric = |call: &&Call| matches!(call.what, What::Metric(..));
@@ -243,6 +249,10 @@ impl Follow {
 }
 
 impl Call {
+    pub(super) fn is_dimension(&self) -> bool {
+        self.what == What::Dimension
+    }
+
     /// The unit, of a metric.
     pub(crate) fn unit(&self) -> Option<Unit> {
         match self.what {
@@ -296,6 +306,16 @@ fn rendered_key(name: &str) -> Vec<u8> {
     json::string(&mut key, name);
     key.push(b':');
     key
+}
+
+/// The hash of calls, which a [`Shape`] of them has.
+pub(super) fn hash_of<'a>(calls: impl Iterator<Item = (What, &'a str)>) -> u64 {
+    calls.fold(0, |hash, (what, name)| after(hash, what, name))
+}
+
+/// The hash of the series that calls make with these values of the dimensions among them.
+pub(super) fn series_hash<'a>(seed: u64, calls: u64, values: impl Iterator<Item = &'a str>) -> u64 {
+    values.fold(step(seed, calls), |hash, value| mix(hash, value.as_bytes()))
 }
 
 fn after(before: u64, what: What, name: &str) -> u64 {

@@ -157,6 +157,15 @@ impl State {
         self.values.get(call)
     }
 
+    /// The values of dimensions, in the order of the shape's calls.
+    pub(super) fn dimension_values(&self) -> impl Iterator<Item = &str> {
+        let calls = self.follow.iter().flat_map(|follow| follow.shape.calls.iter());
+        calls.zip(&self.values).filter_map(|(call, value)| match value {
+            Stored::Text(place) if call.is_dimension() => Some(self.text(place)),
+            _ => None,
+        })
+    }
+
     pub(super) fn text(&self, place: &Range<usize>) -> &str {
         &self.text[place.clone()]
     }

@@ -292,3 +292,46 @@ fn states_are_used_again_and_carry_nothing_over() {
         assert_eq!(pair[1].timestamp_millis(), NOW);
     }
 }
+
+#[test]
+fn scenario_16_an_event_over_the_budget_keeps_what_it_was_given() {
+    let capture = Capture::default();
+    let redactor = Redactor::default().field("Customer");
+    let metrics = capture
+        .builder()
+        .series_per_metric(1)
+        .series_limit("Wide", 2)
+        .redact(redactor)
+        .build()
+        .unwrap();
+    let record = |pipeline: &str| {
+        let mut work = metrics.event();
+        work.dimension("Pipeline", pipeline).dimension("Customer", "secret");
+        work.put("A", 1.0, Unit::Count).put("Wide", 2.0, Unit::Count);
+        work.property("Pipeline_given", "mine").property("n", 7);
+    };
+    record("a");
+    assert_eq!((capture.lines().len(), metrics.stats().values_in_overflow), (1, 0));
+    record("b");
+    record("c");
+    record("a");
+    let lines = capture.lines();
+    // One metric over, the other within: two documents. Both over: one again.
+    assert_eq!((lines.len(), metrics.stats().values_in_overflow), (5, 3));
+    insta::assert_snapshot!(lines[1], @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[["Customer","Pipeline","Service"]],"Metrics":[{"Name":"A","Unit":"Count"}]}]},"level":"INFO","message":"metrics","Customer":"__overflow__","Pipeline":"__overflow__","Service":"orders","A":1,"Pipeline_given":"mine","n":7,"Customer_given":"[REDACTED]","Pipeline_given_":"b"}"#);
+    insta::assert_snapshot!(lines[2], @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[["Customer","Pipeline","Service"]],"Metrics":[{"Name":"Wide","Unit":"Count"}]}]},"level":"INFO","message":"metrics","Customer":"secret","Pipeline":"b","Service":"orders","Wide":2}"#);
+    insta::assert_snapshot!(lines[3], @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[["Customer","Pipeline","Service"]],"Metrics":[{"Name":"A","Unit":"Count"},{"Name":"Wide","Unit":"Count"}]}]},"level":"INFO","message":"metrics","Customer":"__overflow__","Pipeline":"__overflow__","Service":"orders","A":1,"Wide":2,"Pipeline_given":"mine","n":7,"Customer_given":"[REDACTED]","Pipeline_given_":"c"}"#);
+    assert_eq!(lines[4], lines[0]);
+    assert_eq!(capture.documents().len(), 5);
+}
+
+#[test]
+fn scenario_16_an_event_keeps_the_name_of_a_metric_that_has_no_room() {
+    let capture = Capture::default();
+    let metrics = capture.builder().series_in_all(1).build().unwrap();
+    metrics.event().put("A", 1.0, Unit::Count);
+    metrics.event().put("B", 2.0, Unit::Count).put("B", 3.0, Unit::Count);
+    assert_eq!(metrics.stats().values_in_overflow, 2);
+    insta::assert_snapshot!(capture.lines()[1], @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[["Service"]],"Metrics":[{"Name":"__overflow__","Unit":"Count"}]}]},"level":"INFO","message":"metrics","Service":"orders","__overflow__":[2,3],"B":[2,3]}"#);
+    capture.documents();
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use obs_core::lane::{Batch, Flush, FlushReport, Lane, Lines, Records};
+use obs_core::lane::{Batch, Flush, FlushReport, Lane, LaneStats, Lines, Records};
 
 use crate::datum::Datum;
 
@@ -39,6 +39,11 @@ impl Outputs {
         for lane in &self.series {
             lane.push(datum.weight(), |records| records.push(datum.clone()));
         }
+    }
+
+    /// The state of each lane.
+    pub(crate) fn stats(&self) -> Vec<LaneStats> {
+        self.lines.iter().map(Lane::stats).chain(self.series.iter().map(Lane::stats)).collect()
     }
 
     pub(crate) fn begin_flush(&self, limit: Duration) -> Flushes {

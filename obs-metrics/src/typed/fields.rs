@@ -15,6 +15,7 @@ use obs_core::json::Cursor;
 use super::{DimensionValue, Field, MetricEvent, MetricValue, PropertySource, Shape, Values};
 use crate::collector::Inner;
 use crate::event::{self, Call, Event, What};
+use crate::hash::mix;
 use crate::property::write_value;
 use crate::{limits, line, names};
 
@@ -38,6 +39,8 @@ struct Line<'a> {
     cursor: Cursor<'a>,
     rest: std::slice::Iter<'a, Call>,
     values: u64,
+    /// Of the series so far.
+    hash: u64,
     /// Whether something is not as the shape says; then nothing further is written.
     deviates: bool,
 }
@@ -77,6 +80,7 @@ impl<'a> Fields<'a> {
                 (Some(call), Some(value)) if names::is_plain_dimension_value(&value) => {
                     line.cursor.piece(&call.key);
                     line.cursor.string(&value);
+                    line.hash = mix(line.hash, value.as_bytes());
                 }
                 _ => line.deviates = true,
             },
@@ -170,13 +174,14 @@ pub(crate) fn write_line(inner: &Inner, work: &(impl MetricEvent + ?Sized)) -> b
         let written = inner.write_at_cursor(|mut cursor, ids| {
             line::append_ids_after(ids, context, span, &inner.counters);
             known.begin(&mut cursor, inner.style, inner.now_millis(), shape.message, ids);
-            let line = Line { cursor, rest: known.calls.iter(), values: 0, deviates: false };
+            let hash = known.series_hash(inner.census.seed(), std::iter::empty());
+            let line = Line { cursor, rest: known.calls.iter(), values: 0, hash, deviates: false };
             let mut fields = Fields(To::Line(line));
             work.write(&mut fields);
             let To::Line(mut line) = fields.0 else { return None };
             line.cursor.bytes(b"}");
             values = line.values;
-            line.cursor.len().filter(|_| !line.deviates)
+            line.cursor.len().filter(|_| !line.deviates && inner.census.knows(line.hash))
         });
         if written {
             inner.counters.values(values);

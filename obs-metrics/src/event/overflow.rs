@@ -1,0 +1,117 @@
+//! Events and the budgets of series.
+//!
+//! An event that is within the budgets is written as it stands, and costs one hash to know. Beyond
+//! them, the metrics that are over their budget get a document of their own, in which the
+//! dimensions that came with the event have the value `__overflow__`. The values that they had are
+//! kept as properties with the suffix `_given`, so that one still finds the line by them.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::emit::{dimensions, rollups};
+use super::parts::Metric;
+use super::resolved::{Measured, Member, MemberValue, Resolved};
+use super::shape;
+use super::state::State;
+use crate::census::{Admission, Candidate, OVERFLOW};
+use crate::collector::Inner;
+use crate::dimensions::DimensionSet;
+use crate::encode;
+use crate::names;
+use crate::property::Stored;
+
+/// What the property is called that keeps the value of an event's dimension `Customer`:
+/// `Customer_given`.
+const GIVEN: &str = "_given";
+
+/// Whether an event whose names are all different is within the budgets of all its metrics. Admits
+/// what there is room for; counts nothing.
+pub(super) fn is_within_budgets(inner: &Inner, state: &State) -> bool {
+    let seed = inner.census.seed() ^ u64::from(state.is_single);
+    let hash = shape::series_hash(
+        seed,
+        shape::hash_of(state.calls()),
+        state.dimensions().map(|(_, value)| value),
+    );
+    if inner.census.knows(hash) {
+        return true;
+    }
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let set = DimensionSet::of(dimensions(inner, state).map(owned).collect())
+        .with_rollups(&rollups(inner, state));
+    let set = Arc::new(set);
+    // All are asked, so that each is in the census, whatever becomes of the others.
+    let within = state.metrics().fold(true, |within, metric| {
+        let Metric { name, unit, resolution, .. } = metric;
+        let candidate = Candidate { name, unit, resolution, dimensions: &set };
+        let admission = inner.census.admit(&inner.counters, &candidate, 0);
+        within && admission == Admission::AsGiven
+    });
+    if within {
+        inner.census.learn(hash);
+    }
+    within
+}
+
+impl<'a> Resolved<'a> {
+    /// Gives the metrics that are over their budget the dimensions of their overflow series, and
+    /// keeps what they replace as members.
+    pub(super) fn keep_budgets(&mut self, inner: &Inner) {
+        let set = Arc::new(self.dimensions.clone());
+        let mut given: Vec<Member<'a>> = Vec::new();
+        for Measured { name, metric, overflow } in &mut self.metrics {
+            let Metric { unit, resolution, values, .. } = *metric;
+            let candidate = Candidate { name, unit, resolution, dimensions: &set };
+            let count = values.count();
+            let admission = inner.census.admit(&inner.counters, &candidate, count);
+            let Admission::Overflow { dimensions, renamed } = admission else { continue };
+            *overflow = Some(dimensions);
+            if renamed {
+                let mut json = Vec::new();
+                encode::values(&mut json, values.as_slice());
+                let name = std::mem::replace(name, OVERFLOW.into());
+                given.push(Member { name, value: MemberValue::Json(json) });
+            }
+        }
+        if self.metrics.iter().any(|metric| metric.overflow.is_some()) {
+            given.extend(self.given_dimensions(inner));
+            self.add_members(given);
+        }
+    }
+
+    /// The dimensions of the event that an overflow replaces, as members.
+    fn given_dimensions(&self, inner: &Inner) -> Vec<Member<'a>> {
+        let is_replaced = |pair: &(&str, &str)| {
+            pair.1 != OVERFLOW && inner.defaults.iter().all(|own| own != *pair)
+        };
+        self.dimensions
+            .iter()
+            .filter(is_replaced)
+            .map(|(name, value)| Member {
+                name: format!("{name}{GIVEN}").into(),
+                value: match inner.redactor.is_redacted(name) {
+                    true => MemberValue::Plain(&Stored::Redacted),
+                    false => MemberValue::Text(value.to_owned().into()),
+                },
+            })
+            .collect()
+    }
+
+    /// Adds `given`, and changes the members' names where they are now in the way of another's.
+    fn add_members(&mut self, given: Vec<Member<'a>>) {
+        let metrics = self.metrics.iter().map(|metric| metric.name.to_string());
+        let sets = self.metrics.iter().filter_map(|metric| metric.overflow.as_deref());
+        let sets = sets.chain(std::iter::once(&self.dimensions));
+        let keys = sets.flat_map(|set| set.iter().map(|(name, _)| name.to_owned()));
+        let mut taken: HashSet<String> = metrics.chain(keys).collect();
+        self.members.extend(given);
+        for member in &mut self.members {
+            if taken.contains(&*member.name) {
+                let free = names::free_name(&member.name, |name| taken.contains(name));
+                member.name = Cow::Owned(free);
+            }
+            taken.insert(member.name.to_string());
+        }
+    }
+}
