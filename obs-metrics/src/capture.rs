@@ -27,6 +27,7 @@ impl Capture {
             .service("orders")
             .clock(ManualClock::at_millis(NOW))
             .sink(Sink::writer(self.clone()).synchronous())
+            .without_flush_interval()
             .enabled(true)
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::unit::Unit;
+
 /// Why a collector could not be built, or a unit not be read.
 ///
 /// Recording never fails; see [`Stats`](crate::Stats) for what is counted there.
@@ -12,6 +14,8 @@ pub struct Error(Kind);
 enum Kind {
     UnknownUnit(String),
     Namespace { given: String, by: String, fault: String },
+    Metric { name: String, fault: String },
+    TimerUnit(Unit),
     Dimension { name: String, fault: String },
     TooManyDimensions(usize),
     DocumentBytes(usize),
@@ -27,6 +31,12 @@ impl Error {
     /// CloudWatch does not take the namespace.
     pub fn is_namespace(&self) -> bool {
         matches!(self.0, Kind::Namespace { .. })
+    }
+
+    /// CloudWatch does not take the name of a metric, or it cannot be told from another key of its
+    /// document; or a timer's unit is none of time.
+    pub fn is_metric(&self) -> bool {
+        matches!(self.0, Kind::Metric { .. } | Kind::TimerUnit(_))
     }
 
     /// CloudWatch does not take the name or the value of a dimension, or the log line has that key.
@@ -61,6 +71,14 @@ impl Error {
             by: by.to_owned(),
             fault: fault.to_string(),
         })
+    }
+
+    pub(crate) fn metric(name: &str, fault: impl fmt::Display) -> Self {
+        Self(Kind::Metric { name: name.to_owned(), fault: fault.to_string() })
+    }
+
+    pub(crate) fn metric_unit(unit: Unit) -> Self {
+        Self(Kind::TimerUnit(unit))
     }
 
     pub(crate) fn dimension(name: &str, fault: impl fmt::Display) -> Self {
@@ -107,11 +125,16 @@ impl fmt::Display for Error {
                 "the namespace {given:?} of {by} {fault}; use letters, digits, spaces and . - _ / # : \
                  and do not begin with AWS/"
             ),
+            Kind::Metric { name, fault } => write!(f, "the metric {name:?} {fault}"),
+            Kind::TimerUnit(unit) => write!(
+                f,
+                "a timer cannot record in {unit}; choose Seconds, Milliseconds or Microseconds"
+            ),
             Kind::Dimension { name, fault } => write!(f, "the dimension {name:?}: {fault}"),
             Kind::TooManyDimensions(given) => write!(
                 f,
-                "{given} default dimensions; CloudWatch takes {DIMENSIONS_PER_SET}, and each metric \
-                 may want some of its own"
+                "{given} dimensions; CloudWatch takes {DIMENSIONS_PER_SET}, those of the collector and of \
+                 the metric together"
             ),
             Kind::Sink { what, .. } => f.write_str(what),
             Kind::DocumentBytes(given) => write!(

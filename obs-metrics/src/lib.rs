@@ -1,9 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the handles that record into the cells come next")
-)]
 mod aggregate;
 mod business;
 #[cfg(test)]
@@ -21,6 +17,7 @@ pub mod emf;
 mod encode;
 mod error;
 mod event;
+mod handle;
 mod hash;
 mod health;
 mod invocation;
@@ -45,6 +42,7 @@ pub use cloudwatch::CloudWatch;
 pub use collector::{DEFAULT_NAMESPACE, MetricsCollector, MetricsCollectorBuilder};
 pub use error::Error;
 pub use event::Event;
+pub use handle::{Counter, Gauge, Histogram, MetricBuilder, Timer, TimerGuard};
 pub use health::CollectorHealth;
 pub use names::LINE_KEYS;
 pub use obs_core::lane::FlushReport;

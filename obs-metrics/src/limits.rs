@@ -9,6 +9,8 @@ use std::time::Duration;
 pub const METRICS_PER_DOCUMENT: usize = 100;
 /// Values of one metric in one document: `Values` and `Counts` have at most this many each.
 pub const VALUES_PER_METRIC: usize = 100;
+/// Values of one metric in one `MetricDatum` of `PutMetricData`, each with its count.
+pub const VALUES_PER_DATUM: usize = 150;
 /// Keys of one dimension set (EMF specification; `MetricDatum` has the same limit).
 pub const DIMENSIONS_PER_SET: usize = 30;
 /// Characters of a metric's name. The EMF schema says 1,024; the metrics API behind it takes 255.

@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::Error;
 use crate::limits::{
     DIMENSION_NAME_CHARS, DIMENSION_VALUE_CHARS, LOG_NAME_CHARS, METRIC_NAME_CHARS, NAMESPACE_CHARS,
 };
@@ -75,6 +76,25 @@ pub(crate) fn namespace_fault(text: &str) -> Option<Fault> {
         .or_else(|| too_long(text, NAMESPACE_CHARS))
         .or_else(|| text.chars().find(strange).map(Fault::NamespaceCharacter))
         .or_else(|| text.starts_with(':').then_some(Fault::LeadingColon))
+}
+
+/// Checks the dimensions that a builder was given.
+pub(crate) fn check_dimensions(pairs: &[(String, String)]) -> Result<(), Error> {
+    for (n, (name, value)) in pairs.iter().enumerate() {
+        if let Some(fault) = dimension_name_fault(name) {
+            return Err(Error::dimension(name, format!("its name {fault}")));
+        }
+        if is_line_key(name) {
+            return Err(Error::dimension(name, "log lines have a key of that name"));
+        }
+        if let Some(fault) = dimension_value_fault(value) {
+            return Err(Error::dimension(name, format!("its value {value:?} {fault}")));
+        }
+        if pairs.iter().take(n).any(|(other, _)| other == name) {
+            return Err(Error::dimension(name, "it is given twice"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a namespace is one that AWS keeps for its services.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use obs_core::health::{self, Event};
 
+use crate::aggregate::CounterCell;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// What one collector recorded, repaired and left out since it was built.
@@ -17,16 +19,22 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
         }
 
-        #[derive(Debug, Default)]
+        /// In cells, because values and lines are counted with each recording.
         pub(crate) struct Counters {
-            $($name: AtomicU64,)*
+            $($name: CounterCell,)*
             /// How many lost values the stream has been told of.
             reported: AtomicU64,
         }
 
         impl Counters {
             pub(crate) fn read(&self) -> Stats {
-                Stats { $($name: self.$name.load(Ordering::Relaxed),)* }
+                Stats { $($name: self.$name.total(),)* }
+            }
+        }
+
+        impl Default for Counters {
+            fn default() -> Self {
+                Self { $($name: CounterCell::new(),)* reported: AtomicU64::new(0) }
             }
         }
     };
@@ -92,13 +100,13 @@ impl Counters {
     }
 
     pub(crate) fn values(&self, n: u64) {
-        self.values.fetch_add(n, Ordering::Relaxed);
+        self.values.add(n);
     }
 
     /// Counts a line of `bytes`, without its line feed.
     pub(crate) fn line(&self, bytes: usize) {
-        self.lines.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64 + 1, Ordering::Relaxed);
+        self.lines.add(1);
+        self.bytes.add(bytes as u64 + 1);
     }
 
     pub(crate) fn in_overflow(&self, values: u64) {
@@ -147,8 +155,8 @@ impl Counters {
     }
 }
 
-fn add(counter: &AtomicU64, n: u64, event: Event) {
-    counter.fetch_add(n, Ordering::Relaxed);
+fn add(counter: &CounterCell, n: u64, event: Event) {
+    counter.add(n);
     health::count_by(event, n);
 }
 

@@ -41,13 +41,16 @@ impl CounterCell {
         }
     }
 
+    /// All that was ever added, taken or not.
+    pub(crate) fn total(&self) -> u64 {
+        let all = self.shards.iter().map(|shard| shard.0.load(Ordering::Relaxed));
+        all.fold(0, u64::wrapping_add)
+    }
+
     /// What was added since the last take, or `None` where that is nothing.
     pub(crate) fn take(&self) -> Option<u64> {
         let mut taken = lock(&self.taken);
-        let total = self
-            .shards
-            .iter()
-            .fold(0_u64, |sum, shard| sum.wrapping_add(shard.0.load(Ordering::Relaxed)));
+        let total = self.total();
         let since = total.wrapping_sub(*taken);
         *taken = total;
         (since != 0).then_some(since)

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{HistogramCell, Taken};
+use super::HistogramCell;
+use super::histogram::Taken;
 use crate::limits::MAX_VALUE;
 
 /// The least number that has all bits of its fraction.

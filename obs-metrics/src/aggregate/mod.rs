@@ -24,4 +24,4 @@ mod tests;
 
 pub(crate) use counter::CounterCell;
 pub(crate) use gauge::GaugeCell;
-pub(crate) use histogram::{HistogramCell, Taken};
+pub(crate) use histogram::HistogramCell;

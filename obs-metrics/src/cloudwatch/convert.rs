@@ -7,20 +7,20 @@ use obs_core::health::{self, Event};
 use crate::datum::{Datum, SeriesKey};
 use crate::distribution::Counted;
 use crate::limits;
+use crate::limits::VALUES_PER_DATUM;
 use crate::unit::{Resolution, Unit};
 
-/// Distinct values of one `MetricDatum`, each with its count.
-pub(super) const VALUES_PER_DATUM: usize = 150;
-
-/// The `MetricDatum`s of one series; none where none of its values can be sent. A further set of
-/// dimensions to report it under becomes further datums here.
+/// The `MetricDatum`s of one series; none where none of its values can be sent. Further sets of its
+/// dimensions become further datums.
 pub(super) fn datums_of(datum: &Datum) -> impl Iterator<Item = MetricDatum> + use<'_> {
-    let dimensions = dimensions_of(&datum.key);
     let values = distinct(&datum.values);
     let chunks = values.len().div_ceil(VALUES_PER_DATUM);
-    (0..chunks).map(move |n| {
-        let chunk = values.iter().skip(n * VALUES_PER_DATUM).take(VALUES_PER_DATUM);
-        with_values(frame_of(datum, dimensions.clone()), chunk.copied().collect())
+    sets_of(&datum.key).into_iter().flat_map(move |dimensions| {
+        let chunk = |n: usize| values.iter().skip(n * VALUES_PER_DATUM).take(VALUES_PER_DATUM);
+        let chunks: Vec<Vec<Counted>> = (0..chunks).map(|n| chunk(n).copied().collect()).collect();
+        chunks
+            .into_iter()
+            .map(move |values| with_values(frame_of(datum, dimensions.clone()), values))
     })
 }
 
@@ -48,9 +48,12 @@ fn with_values(mut datum: MetricDatum, values: Vec<Counted>) -> MetricDatum {
     datum
 }
 
-fn dimensions_of(key: &SeriesKey) -> Vec<Dimension> {
-    let pairs = key.dimensions.iter();
-    pairs.map(|(name, value)| Dimension::builder().name(name).value(value).build()).collect()
+/// All dimensions, and each further set of them.
+fn sets_of(key: &SeriesKey) -> Vec<Vec<Dimension>> {
+    let dimension = |(name, value)| Dimension::builder().name(name).value(value).build();
+    let all = key.dimensions.iter().map(dimension).collect();
+    let rollups = key.dimensions.rollups().map(|set| set.map(dimension).collect());
+    std::iter::once(all).chain(rollups).collect()
 }
 
 /// Each value once, in ascending order: a long distribution may hold one twice, but `Values` may not.

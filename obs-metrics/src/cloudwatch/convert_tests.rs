@@ -53,6 +53,19 @@ fn a_series_is_sent_under_its_name_with_all_that_it_has() {
 }
 
 #[test]
+fn a_further_set_of_dimensions_is_a_further_datum() {
+    let mut datum = datum(Kind::Distribution, &[(7.5, 1), (8.5, 2)]);
+    let key = Arc::get_mut(&mut datum.key).unwrap();
+    let set = DimensionSet::clone(&key.dimensions);
+    key.dimensions = Arc::new(set.with_rollups(&[["Service"].as_slice(), &[]]));
+    let sent: Vec<_> = datums_of(&datum).collect();
+    let names: Vec<Vec<_>> =
+        sent.iter().map(|d| d.dimensions().iter().filter_map(|d| d.name()).collect()).collect();
+    assert_eq!(names, [vec!["Pipeline", "Service"], vec!["Service"], vec![]]);
+    assert!(sent.iter().all(|datum| said(datum) == [(7.5, 1.0), (8.5, 2.0)]));
+}
+
+#[test]
 fn the_resolution_is_said_only_where_it_is_high() {
     let mut datum = datum(Kind::Distribution, &[(7.5, 1)]);
     Arc::get_mut(&mut datum.key).unwrap().resolution = Resolution::High;

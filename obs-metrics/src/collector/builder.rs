@@ -2,14 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use obs_core::clock::{Clock, SystemClock};
 use obs_core::{Identity, Redactor, env};
 
-use super::{Inner, MetricsCollector};
+use super::{Inner, Interval, MetricsCollector};
 use crate::Error;
 use crate::census::{Budgets, Census};
 use crate::dimensions::DimensionSet;
+use crate::handle::Registry;
 use crate::health::FlushTimes;
 use crate::limits::{DEFAULT_DOCUMENT_BYTES, DIMENSIONS_PER_SET, EVENT_BYTES, MIN_DOCUMENT_BYTES};
 use crate::line::LineStyle;
@@ -17,6 +19,9 @@ use crate::names::{self, Fault};
 use crate::self_metrics::SelfMetrics;
 use crate::sink::{Sink, Start};
 use crate::stats::Counters;
+
+/// How often a collector flushes by itself unless it is told otherwise.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(60);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
@@ -37,8 +42,16 @@ pub struct MetricsCollectorBuilder {
     document_bytes: usize,
     budgets: Budgets,
     self_metrics: bool,
+    flush_interval: FlushInterval,
     clock: Box<dyn Clock>,
     enabled: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum FlushInterval {
+    Default,
+    Every(Duration),
+    Never,
 }
 
 /// Where the value of a dimension comes from.
@@ -62,6 +75,7 @@ impl Default for MetricsCollectorBuilder {
             document_bytes: DEFAULT_DOCUMENT_BYTES,
             budgets: Budgets::default(),
             self_metrics: false,
+            flush_interval: FlushInterval::Default,
             clock: Box::new(SystemClock),
             enabled: None,
         }
@@ -225,6 +239,21 @@ impl MetricsCollectorBuilder {
         self
     }
 
+    /// How often what is aggregated outside of invocations leaves without being asked for. Default: a
+    /// minute, the period of standard resolution; in Lambda never, because there a flush before the
+    /// response is what counts. High-resolution metrics are worth a second.
+    pub fn flush_interval(mut self, every: Duration) -> Self {
+        self.flush_interval = FlushInterval::Every(every);
+        self
+    }
+
+    /// What is aggregated leaves only when it is asked for, when there is too much of it, or with the
+    /// last handle.
+    pub fn without_flush_interval(mut self) -> Self {
+        self.flush_interval = FlushInterval::Never;
+        self
+    }
+
     /// The clock of timestamps. Default: the system's.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Box::new(clock);
@@ -293,6 +322,12 @@ impl MetricsCollectorBuilder {
             census,
             flushes: Arc::new(FlushTimes::default()),
             own,
+            registry: Registry::default(),
+            interval: Interval::new(match self.flush_interval {
+                FlushInterval::Every(every) => Some(every),
+                FlushInterval::Default if !env::is_lambda() => Some(FLUSH_INTERVAL),
+                FlushInterval::Default | FlushInterval::Never => None,
+            }),
             process: Mutex::default(),
             apart: Mutex::default(),
             invocations: Mutex::default(),
@@ -329,20 +364,7 @@ impl MetricsCollectorBuilder {
             pairs.push((name.to_owned(), value));
         }
         pairs.extend(self.dimensions.iter().cloned());
-        for (n, (name, value)) in pairs.iter().enumerate() {
-            if let Some(fault) = names::dimension_name_fault(name) {
-                return Err(Error::dimension(name, format!("its name {fault}")));
-            }
-            if names::is_line_key(name) {
-                return Err(Error::dimension(name, "log lines have a key of that name"));
-            }
-            if let Some(fault) = names::dimension_value_fault(value) {
-                return Err(Error::dimension(name, format!("its value {value:?} {fault}")));
-            }
-            if pairs.iter().take(n).any(|(other, _)| other == name) {
-                return Err(Error::dimension(name, "it is given twice"));
-            }
-        }
+        names::check_dimensions(&pairs)?;
         if pairs.len() > DIMENSIONS_PER_SET {
             return Err(Error::too_many_dimensions(pairs.len()));
         }

@@ -1,7 +1,7 @@
 //! How what was recorded leaves: as documents, and as series.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 use obs_core::RequestContext;
 use obs_core::json::{Cursor, Object};
@@ -12,6 +12,7 @@ use crate::datum::Datum;
 use crate::encode::{self, Common, Directive, FRAME_BYTES};
 use crate::event::Recorded;
 use crate::invocation::{self, InvocationTable, Member, Parts};
+use crate::limits;
 use crate::line::{self, Level};
 use crate::names;
 use crate::plan::{Draft, Series, items, plan};
@@ -56,8 +57,16 @@ impl Inner {
 
     /// `depth` is what was waiting in the sinks' queues before anything was emitted.
     pub(super) fn emit_process(&self, depth: u64) {
-        self.emit_table(&self.process, &[]);
-        let apart = lock(&self.apart).take(self.now_millis());
+        let now = self.now_millis();
+        let mut data = lock(&self.process).take(now);
+        let most = if self.outputs.lines.is_empty() {
+            limits::VALUES_PER_DATUM
+        } else {
+            limits::VALUES_PER_METRIC
+        };
+        self.registry.take(self, most, now, &mut data);
+        self.emit(&data, &[]);
+        let apart = lock(&self.apart).take(now);
         self.emit_series(&apart);
         self.emit_own(depth);
         self.report_losses();
@@ -96,11 +105,6 @@ impl Inner {
             self.emit_documents(&data, &parts, &ids);
         }
         self.emit_series(&data);
-    }
-
-    pub(super) fn emit_table(&self, table: &Mutex<Table>, ids: &[u8]) {
-        let taken = lock(table).take(self.now_millis());
-        self.emit(&taken, ids);
     }
 
     /// Emits what was recorded: in as few documents as keys and limits allow, and to each sink that

@@ -2,6 +2,7 @@
 
 mod builder;
 mod emit;
+mod interval;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,11 +14,13 @@ use obs_core::{Redactor, RequestContext};
 
 pub use builder::{DEFAULT_NAMESPACE, MetricsCollectorBuilder};
 pub(crate) use emit::write_draft;
+pub(crate) use interval::Interval;
 
 use crate::Error;
 use crate::census::Census;
 use crate::dimensions::DimensionSet;
 use crate::event::Event;
+use crate::handle::{Counter, Gauge, Histogram, MetricBuilder, Registry, Timer};
 use crate::health::FlushTimes;
 use crate::invocation::{self, InvocationTable};
 use crate::limits;
@@ -82,6 +85,26 @@ impl MetricsCollector {
         Event::begin(self.inner.clone())
     }
 
+    /// Registers a [`Counter`] of this name.
+    pub fn counter(&self, name: impl Into<String>) -> MetricBuilder<Counter> {
+        MetricBuilder::new(self.inner.clone(), name.into())
+    }
+
+    /// Registers a [`Gauge`] of this name.
+    pub fn gauge(&self, name: impl Into<String>) -> MetricBuilder<Gauge> {
+        MetricBuilder::new(self.inner.clone(), name.into())
+    }
+
+    /// Registers a [`Histogram`] of this name.
+    pub fn histogram(&self, name: impl Into<String>) -> MetricBuilder<Histogram> {
+        MetricBuilder::new(self.inner.clone(), name.into())
+    }
+
+    /// Registers a [`Timer`] of this name.
+    pub fn timer(&self, name: impl Into<String>) -> MetricBuilder<Timer> {
+        MetricBuilder::new(self.inner.clone(), name.into())
+    }
+
     /// Emits one metric as a document of its own, at once, with exactly these dimensions: none of the
     /// collector's, unless they are given here.
     ///
@@ -108,7 +131,8 @@ impl MetricsCollector {
     /// Records `value` under any name, with dimensions of its own beside the collector's.
     ///
     /// Aggregated: inside an invocation it becomes part of that invocation's document, else of the
-    /// next flush's. Equal values are counted, none is rounded. A known combination of name, unit
+    /// next flush's, which outside of Lambda comes after
+    /// [a minute](MetricsCollectorBuilder::flush_interval) at the latest. Equal values are counted, none is rounded. A known combination of name, unit
     /// and dimensions costs no allocation; each new one is a metric that CloudWatch bills.
     ///
     /// A value that is not finite or beyond ±2^360 is dropped and counted.
@@ -126,7 +150,10 @@ impl MetricsCollector {
                 let invocation = invocation::table_of(inner, context);
                 inner.record(&invocation.table, &invocation.ids, &given, value);
             }
-            None => inner.record(&inner.process, &[], &given, value),
+            None => {
+                inner.interval.ensure(inner);
+                inner.record(&inner.process, &[], &given, value);
+            }
         });
     }
 
@@ -238,13 +265,20 @@ pub(crate) struct Inner {
     pub(crate) flushes: Arc<FlushTimes>,
     /// Where the collector's own numbers are metrics too.
     pub(crate) own: Option<SelfMetrics>,
+    /// The registered series.
+    pub(crate) registry: Registry,
     /// What is recorded outside of any invocation.
     process: Mutex<Table>,
+    pub(crate) interval: Interval,
     /// What events recorded, for the sinks that take series alone: lines have it already.
     apart: Mutex<Table>,
     /// The invocations that have recorded something and are not over.
     invocations: Mutex<Vec<Weak<InvocationTable>>>,
 }
+
+// What is under our locks is whole between any two statements, and no user's code runs there: a panic
+// leaves nothing half done.
+impl std::panic::RefUnwindSafe for Inner {}
 
 impl Inner {
     fn record(&self, table: &Mutex<Table>, ids: &[u8], given: &Given<'_>, value: f64) {
@@ -276,6 +310,7 @@ impl Inner {
 impl Drop for Inner {
     /// Flush on drop: the lane's worker delivers it and ends.
     fn drop(&mut self) {
+        self.interval.end();
         let depth = self.depth_before();
         self.emit_invocations();
         self.emit_process(depth);

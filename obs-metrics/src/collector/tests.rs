@@ -282,6 +282,31 @@ fn a_flush_outside_of_invocations_takes_those_that_are_open() {
 }
 
 #[test]
+fn what_is_aggregated_leaves_after_the_interval() {
+    let capture = Capture::default();
+    let every = Duration::from_millis(5);
+    let metrics = capture.builder().flush_interval(every).build().unwrap();
+    let counter = metrics.counter("C").register().unwrap();
+    for n in 1..3 {
+        counter.add(1);
+        metrics.put_metric("A", 1.0, Unit::Count, &[]);
+        let begun = std::time::Instant::now();
+        while capture.values().len() < 2 * n && begun.elapsed() < LONG {
+            std::thread::sleep(every);
+        }
+        assert_eq!(capture.values().len(), 2 * n);
+    }
+    // The thread does not keep the collector.
+    let weak = Arc::downgrade(metrics.inner.as_ref().unwrap());
+    drop((counter, metrics));
+    let begun = std::time::Instant::now();
+    while weak.strong_count() > 0 && begun.elapsed() < LONG {
+        std::thread::sleep(every);
+    }
+    assert_eq!(weak.strong_count(), 0);
+}
+
+#[test]
 fn two_collectors_in_one_invocation_are_two() {
     let (one, two) = (Capture::default(), Capture::default());
     let (first, second) = (one.collector(), two.collector());

@@ -50,7 +50,8 @@ pub(super) struct Scratch {
 impl State {
     /// Begins an event of this collector.
     pub(super) fn begin(&mut self, collector: u64) {
-        self.follow = Follow::begin(collector);
+        let again = self.follow.take().and_then(|follow| follow.again(collector));
+        self.follow = again.or_else(|| Follow::begin(collector));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -61,7 +62,6 @@ impl State {
         self.text.clear();
         self.message = None;
         self.timestamp_millis = None;
-        self.follow = None;
         self.values.clear();
         self.parts.clear();
         self.is_single = false;

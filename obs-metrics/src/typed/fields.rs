@@ -5,7 +5,7 @@
 //! event that is told name by name.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use obs_core::RequestContext;
@@ -192,8 +192,8 @@ pub(crate) fn write_line(inner: &Inner, work: &(impl MetricEvent + ?Sized)) -> b
 
 /// The rendered pieces of a type's shape; `None` where it is not one document as it stands, say
 /// because a name is the collector's own dimension.
-fn known(inner: &Inner, shape: &'static Shape) -> Option<Arc<event::Shape>> {
-    type Known = (u64, usize, Option<Arc<event::Shape>>);
+fn known(inner: &Inner, shape: &'static Shape) -> Option<Rc<event::Shape>> {
+    type Known = (u64, usize, Option<Rc<event::Shape>>);
     thread_local! {
         static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
     }
@@ -210,7 +210,7 @@ fn known(inner: &Inner, shape: &'static Shape) -> Option<Arc<event::Shape>> {
         Field::Metric(name, unit, resolution) => (What::Metric(unit, resolution), name),
         Field::Property(name) => (What::Property, name),
     });
-    let made = event::Shape::of(inner, calls, shape.dimension_sets).map(Arc::new);
+    let made = event::Shape::of(inner, calls, shape.dimension_sets).map(Rc::new);
     let _gone = KNOWN.try_with(|known| {
         let mut known = known.borrow_mut();
         known.truncate(REMEMBERED - 1);
