@@ -21,6 +21,7 @@ const ALLOCATION_TOLERANCE: f64 = 0.01;
 pub struct Operation<'a, F> {
     run: F,
     parts: u32,
+    prepare: Option<Box<dyn FnMut() + 'a>>,
     settle: Option<Box<dyn FnMut() + 'a>>,
     output: Option<&'a Tally>,
     most_allocations: Option<u32>,
@@ -36,12 +37,18 @@ pub(crate) struct Cost {
 impl<'a, F: FnMut()> Operation<'a, F> {
     /// `run`, once.
     pub fn new(run: F) -> Self {
-        Self { run, parts: 1, settle: None, output: None, most_allocations: None }
+        Self { run, parts: 1, prepare: None, settle: None, output: None, most_allocations: None }
     }
 
     /// The operation consists of so many equal parts, such as a trace of spans: figures are for one.
     pub fn of(mut self, parts: u32) -> Self {
         self.parts = parts.max(1);
+        self
+    }
+
+    /// Called before each run, untimed: what is done there is not what is measured.
+    pub fn prepare(mut self, prepare: impl FnMut() + 'a) -> Self {
+        self.prepare = Some(Box::new(prepare));
         self
     }
 
@@ -67,6 +74,15 @@ impl<'a, F: FnMut()> Operation<'a, F> {
     /// How long so many operations take.
     pub(crate) fn time(&mut self, operations: u64) -> Duration {
         let mut elapsed = Duration::ZERO;
+        if let Some(prepare) = &mut self.prepare {
+            for _ in 0..operations {
+                prepare();
+                let start = Instant::now();
+                (self.run)();
+                elapsed += start.elapsed();
+            }
+            return elapsed;
+        }
         self.in_chunks(operations, |run, chunk| {
             let start = Instant::now();
             for _ in 0..chunk {
@@ -85,6 +101,9 @@ impl<'a, F: FnMut()> Operation<'a, F> {
     ///
     /// If the operation did not write one line each time, or allocates more than it may.
     pub(crate) fn cost(&mut self) -> Cost {
+        if self.prepare.is_some() {
+            return self.cost_of_prepared();
+        }
         self.in_chunks(COUNTED, |run, chunk| counted_runs(run, chunk));
         let (bytes_before, lines_before) = self.output.map(Tally::read).unwrap_or_default();
         let mut allocations = 0;
@@ -102,6 +121,18 @@ impl<'a, F: FnMut()> Operation<'a, F> {
             assert!(allocations < limit, "{allocations} allocations, {most} at most");
         }
         Cost { allocations, bytes }
+    }
+
+    /// As [`cost`](Self::cost), for what is too long to be run so often: one run, after another.
+    fn cost_of_prepared(&mut self) -> Cost {
+        let mut allocations = 0;
+        for _ in 0..2 {
+            if let Some(prepare) = &mut self.prepare {
+                prepare();
+            }
+            allocations = allocations::during(|| counted_runs(&mut self.run, 1));
+        }
+        Cost { allocations: allocations as f64 / f64::from(self.parts), bytes: None }
     }
 
     fn in_chunks(&mut self, operations: u64, mut chunk: impl FnMut(&mut F, u64)) {

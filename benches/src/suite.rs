@@ -15,6 +15,8 @@ use crate::table::{self, RECORD_TO, Role, Row};
 const SAMPLES: usize = 1_000;
 const MEASURED: Duration = Duration::from_millis(600);
 const WARM_UP: Duration = Duration::from_millis(300);
+const LONG_SAMPLES: usize = 50;
+const LONG_MEASURED: Duration = Duration::from_secs(2);
 /// Of the bootstrap behind criterion's confidence intervals, which costs samples × resamples.
 const RESAMPLES: usize = 2_000;
 
@@ -43,7 +45,7 @@ impl Suite {
             .warm_up_time(WARM_UP)
             .measurement_time(MEASURED)
             .nresamples(RESAMPLES);
-        Case { name, group, rows: &mut self.rows }
+        Case { name, group, rows: &mut self.rows, samples: SAMPLES }
     }
 
     /// Prints the table of what was run, and records it where `OBS_BENCH_RECORD` says.
@@ -76,6 +78,7 @@ pub struct Case<'a> {
     name: String,
     group: BenchmarkGroup<'a, WallTime>,
     rows: &'a mut Vec<Row>,
+    samples: usize,
 }
 
 impl Case<'_> {
@@ -87,6 +90,13 @@ impl Case<'_> {
     /// Measures a peer's operation. Ratios are to the fastest peer of the case.
     pub fn peer(self, subject: &str, operation: Operation<'_, impl FnMut()>) -> Self {
         self.measure(Role::Peer, subject, operation)
+    }
+
+    /// Samples that are long enough for operations that take milliseconds.
+    pub fn long(mut self) -> Self {
+        self.samples = LONG_SAMPLES;
+        self.group.sample_size(LONG_SAMPLES).measurement_time(LONG_MEASURED);
+        self
     }
 
     fn measure(
@@ -108,7 +118,7 @@ impl Case<'_> {
             });
         });
         let Some(Cost { allocations, bytes }) = cost else { return self };
-        let samples = times.len().checked_sub(SAMPLES).and_then(|warm_up| times.get_mut(warm_up..));
+        let samples = times.len().checked_sub(self.samples).and_then(|warm_up| times.get_mut(warm_up..));
         self.rows.push(Row {
             case: self.name.clone(),
             role,
