@@ -19,8 +19,8 @@ use metrique::writer::format::Format as _;
 use metrique::writer::{EntryIoStream, FormatExt as _};
 use metrique::{CloseValue as _, RootEntry};
 use obs_benches::{Captured, Operation, Suite, Tally};
-use obs_metrics::emf::{Document, validate};
 use obs_core::RequestContext;
+use obs_metrics::emf::{Document, validate};
 use obs_metrics::{MetricEvent, MetricsCollector, MetricsCollectorBuilder, Sink, Unit};
 
 const NAMESPACE: &str = "Application/DataPipeline";
@@ -68,7 +68,10 @@ fn document(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
             .allocates_at_most(0),
         )
         .peer("metrique", Operation::new(|| metrique_emit(&mut stream)).writes_to(&THEIRS))
-        .peer("metrics_cloudwatch_embedded", Operation::new(|| embedded(&OTHERS)).writes_to(&OTHERS));
+        .peer(
+            "metrics_cloudwatch_embedded",
+            Operation::new(|| embedded(&OTHERS)).writes_to(&OTHERS),
+        );
     Ok(())
 }
 
@@ -194,7 +197,8 @@ fn flush(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     let registered = collector()?;
     let mut histograms = Vec::new();
     for (name, value) in all() {
-        let metric = registered.histogram(names[name].as_str()).dimension("Pipeline", &values[value]);
+        let metric =
+            registered.histogram(names[name].as_str()).dimension("Pipeline", &values[value]);
         histograms.push(metric.register()?);
     }
     let put = collector()?;

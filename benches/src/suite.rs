@@ -118,7 +118,8 @@ impl Case<'_> {
             });
         });
         let Some(Cost { allocations, bytes }) = cost else { return self };
-        let samples = times.len().checked_sub(self.samples).and_then(|warm_up| times.get_mut(warm_up..));
+        let samples =
+            times.len().checked_sub(self.samples).and_then(|warm_up| times.get_mut(warm_up..));
         self.rows.push(Row {
             case: self.name.clone(),
             role,

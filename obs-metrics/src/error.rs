@@ -96,7 +96,7 @@ impl Error {
 
     /// As [`sink`](Self::sink), with what the system said.
     #[cfg_attr(
-        not(any(feature = "file", feature = "cloudwatch")),
+        not(any(feature = "file", feature = "cloudwatch", feature = "otlp")),
         expect(dead_code, reason = "for sinks that open something")
     )]
     pub(crate) fn sink_because(

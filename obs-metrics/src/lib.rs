@@ -24,6 +24,8 @@ mod invocation;
 pub mod limits;
 mod line;
 mod names;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod plan;
 mod preview;
 mod pricing;
@@ -48,6 +50,8 @@ pub use names::LINE_KEYS;
 pub use obs_core::lane::FlushReport;
 pub use obs_core::redact::Redactor;
 pub use obs_metrics_macros::MetricEvent;
+#[cfg(feature = "otlp")]
+pub use otlp::Otlp;
 pub use preview::{BillableSeries, MetricSummary, Preview};
 pub use pricing::Prices;
 pub use property::PropertyValue;

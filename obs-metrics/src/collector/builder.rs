@@ -292,14 +292,15 @@ impl MetricsCollectorBuilder {
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<MetricsCollector, Error> {
         let namespace = self.checked_namespace(&lookup)?;
-        let identity = Identity::from_vars(&lookup);
-        let defaults = self.checked_dimensions(&identity)?;
+        let found = Identity::from_vars(&lookup);
+        let defaults = self.checked_dimensions(&found)?;
         if !(MIN_DOCUMENT_BYTES..=EVENT_BYTES).contains(&self.document_bytes) {
             return Err(Error::document_bytes(self.document_bytes));
         }
         if !enabled {
             return Ok(MetricsCollector::disabled());
         }
+        let identity = self.identity(found);
         let aws = self.sink.aws_members()?;
         let document_bytes = self.document_bytes.min(self.sink.largest_line());
         let start =
@@ -346,6 +347,21 @@ impl MetricsCollectorBuilder {
             Some(fault) => Err(Error::namespace(&namespace, by, fault)),
             None => Ok(namespace),
         }
+    }
+
+    /// Who the service is: what code says of it, also as a dimension, else what was found.
+    fn identity(&self, found: Identity) -> Identity {
+        let said = |name: &str, named: &Named| match named {
+            Named::Given(value) => Some(value.clone()),
+            Named::FromEnv | Named::Absent => {
+                let given = self.dimensions.iter().find(|(given, _)| given == name);
+                given.map(|(_, value)| value.clone())
+            }
+        };
+        Identity::new(
+            said("Service", &self.service).unwrap_or(found.service),
+            said("Environment", &self.environment).unwrap_or(found.environment),
+        )
     }
 
     fn checked_dimensions(&self, identity: &Identity) -> Result<DimensionSet, Error> {

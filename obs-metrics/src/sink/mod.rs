@@ -39,7 +39,10 @@ pub struct Sink {
 
 /// What a sink is told of its collector when it begins.
 #[derive(Debug)]
-#[expect(dead_code, reason = "some fields are for sinks that are features")]
+#[cfg_attr(
+    not(all(feature = "cloudwatch", feature = "otlp")),
+    expect(dead_code, reason = "some fields are for sinks that are features")
+)]
 pub(crate) struct Start<'a> {
     pub(crate) namespace: &'a str,
     /// The collector's own dimensions.
@@ -128,7 +131,7 @@ impl Sink {
 
     /// A sink that takes aggregated series.
     #[cfg_attr(
-        not(feature = "cloudwatch"),
+        not(any(feature = "cloudwatch", feature = "otlp")),
         expect(dead_code, reason = "sinks that send series are features")
     )]
     pub(crate) fn series(
