@@ -1,12 +1,11 @@
-//! For tests: a writer that keeps what it is given, and reads it back as documents and log lines.
+//! For this crate's own tests: a [`TestSink`] with a collector whose time stands still.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use obs_core::clock::ManualClock;
 
 use crate::emf::{self, Document, Rule};
+use crate::test::{Line, TestSink};
 use crate::{MetricsCollector, MetricsCollectorBuilder, Sink};
 
 /// The time of [`Capture::builder`]'s collectors.
@@ -16,8 +15,14 @@ pub(crate) fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(NOW)
 }
 
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Capture(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Capture(TestSink);
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self(TestSink::at(now()))
+    }
+}
 
 impl Capture {
     /// A builder of a collector that writes here, synchronously, at [`NOW`].
@@ -26,7 +31,7 @@ impl Capture {
             .namespace("App")
             .service("orders")
             .clock(ManualClock::at_millis(NOW))
-            .sink(Sink::writer(self.clone()).synchronous())
+            .sink(self.sink())
             .without_flush_interval()
             .enabled(true)
     }
@@ -35,20 +40,21 @@ impl Capture {
         self.builder().build().unwrap()
     }
 
+    pub(crate) fn sink(&self) -> Sink {
+        self.0.sink()
+    }
+
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        self.0.text()
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.text().lines().map(str::to_owned).collect()
+        self.0.lines().iter().map(Line::to_string).collect()
     }
 
     /// Every line that is meant as a document; each is valid.
     pub(crate) fn documents(&self) -> Vec<Document> {
-        let lines = self.lines().into_iter().filter(|line| emf::is_emf(line));
-        lines
-            .map(|line| emf::validate_at(&line, now()).unwrap_or_else(|v| panic!("{v}\n{line}")))
-            .collect()
+        self.0.documents().unwrap_or_else(|invalid| panic!("{invalid}"))
     }
 
     /// Every other line; each is a JSON object whose members occur once.
@@ -66,16 +72,5 @@ impl Capture {
         let documents = self.documents();
         let metrics = documents.iter().flat_map(Document::metrics);
         metrics.map(|metric| (metric.name().to_owned(), metric.values().to_vec())).collect()
-    }
-}
-
-impl Write for Capture {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

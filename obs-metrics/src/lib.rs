@@ -23,6 +23,8 @@ mod health;
 mod invocation;
 pub mod limits;
 mod line;
+#[cfg(feature = "metrics-rs")]
+pub mod metrics_rs;
 mod names;
 #[cfg(feature = "otlp")]
 pub mod otlp;
@@ -34,10 +36,11 @@ mod self_metrics;
 mod series;
 mod sink;
 mod stats;
+pub mod test;
 mod typed;
 mod unit;
 
-pub use business::BusinessMetricsTracker;
+pub use business::{BusinessMetricsTracker, Kpi};
 pub use census::{DEFAULT_SERIES_PER_METRIC, OVERFLOW};
 #[cfg(feature = "cloudwatch")]
 pub use cloudwatch::CloudWatch;

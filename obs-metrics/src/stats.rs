@@ -50,7 +50,8 @@ counters! {
     /// Values that went into an overflow series because their metric has too many series; they are
     /// not dropped.
     values_in_overflow,
-    /// Values dropped because they are NaN, infinite or beyond ±2^360.
+    /// Values dropped because they are NaN, infinite or beyond ±2^360, or outside of the range of
+    /// their [`Kpi`](crate::Kpi).
     values_out_of_range,
     /// Values dropped because their metric's name is blank.
     values_without_name,

@@ -11,7 +11,7 @@ fn build(
     vars: Vars<'_>,
 ) -> Result<(Capture, MetricsCollector), Error> {
     let capture = Capture::default();
-    let builder = MetricsCollector::builder().sink(Sink::writer(capture.clone()).synchronous());
+    let builder = MetricsCollector::builder().sink(capture.sink());
     let lookup = |name: &str| {
         vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
     };

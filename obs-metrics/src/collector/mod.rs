@@ -157,6 +157,11 @@ impl MetricsCollector {
         });
     }
 
+    /// What all clones share; `None` where metrics are switched off.
+    pub(crate) fn inner(&self) -> Option<&Inner> {
+        self.inner.as_deref()
+    }
+
     /// Emits what is aggregated for `context`, before the response that ends it is sent.
     ///
     /// What is recorded in the context afterwards begins a document of its own, which leaves with

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use obs_core::context::InContextExt;
 use obs_core::ids::{SpanId, TraceId, TraceParent};
 
 use super::*;
@@ -190,82 +189,6 @@ fn an_invocations_metrics_leave_with_its_ids_when_it_is_finished() {
     assert!(capture.lines()[1].contains(r#""Late":1"#));
     drop(metrics.flush(LONG));
     assert!(capture.lines()[2].contains(r#""Outside":1"#) && !capture.lines()[2].contains("8f5c"));
-}
-
-#[test]
-fn scenario_31_a_warm_invocation_carries_nothing_of_the_one_before_it() {
-    let capture = Capture::default();
-    let metrics = capture.collector();
-    for id in ["first", "second"] {
-        let context = request(id);
-        let _active = context.activate();
-        let _entered = context.enter();
-        metrics.put_metric("A", 1.0, Unit::Count, &[("Only", id)]);
-        metrics.event().put("B", 1.0, Unit::Count).property("only", id);
-        // Of the same keys as the first: a document of its own.
-        metrics.event().put("B", 2.0, Unit::Count).property("only", id);
-        metrics.finish_invocation(&context);
-        assert!(metrics.flush(LONG).is_complete());
-    }
-    let lines = capture.lines();
-    assert_eq!(lines.len(), 4);
-    assert_eq!(capture.documents().len(), 4);
-    for (lines, own, other) in [(&lines[..2], "first", "second"), (&lines[2..], "second", "first")]
-    {
-        assert!(lines.iter().all(|line| line.contains(own) && !line.contains(other)), "{lines:?}");
-    }
-}
-
-#[test]
-fn scenario_32_sixty_four_invocations_at_once_keep_to_themselves() {
-    let capture = Capture::default();
-    let metrics = capture.collector();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
-    runtime.block_on(async {
-        let all: Vec<_> = (0..64)
-            .map(|n| {
-                let (metrics, context) = (metrics.clone(), request(&format!("request-{n}")));
-                let handler = {
-                    let context = context.clone();
-                    async move {
-                        let active = context.activate();
-                        for _ in 0..10 {
-                            metrics.put_metric("Own", f64::from(n), Unit::Count, &[]);
-                            tokio::task::yield_now().await;
-                            metrics.put_metric("Shared", 1.0, Unit::Count, &[]);
-                            // Another one's flush takes nothing of this one's.
-                            drop(metrics.flush_async(LONG).await);
-                        }
-                        metrics.put_metric("Own", f64::from(n), Unit::Count, &[]);
-                        metrics.finish_invocation(&context);
-                        drop(active);
-                    }
-                };
-                tokio::spawn(handler.in_context(context))
-            })
-            .collect();
-        for one in all {
-            one.await.unwrap();
-        }
-    });
-    let mut seen = BTreeSet::new();
-    let (mut own, mut shared) = (0.0, 0.0);
-    for line in capture.lines() {
-        let document = crate::emf::validate_at(&line, crate::capture::now()).unwrap();
-        let id = line.split("request-").nth(1).unwrap().split('"').next().unwrap();
-        let n: f64 = id.parse().unwrap();
-        seen.insert(id.to_owned());
-        for metric in document.metrics() {
-            match metric.name() {
-                "Own" => {
-                    assert!(metric.values().iter().all(|(value, _)| *value == n), "{line}");
-                    own += metric.count();
-                }
-                _ => shared += metric.count(),
-            }
-        }
-    }
-    assert_eq!((seen.len(), own, shared), (64, 704.0, 640.0));
 }
 
 #[test]

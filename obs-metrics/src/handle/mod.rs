@@ -7,6 +7,8 @@ mod timer;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "metrics-rs")]
+pub(crate) use builder::Handle;
 pub use builder::MetricBuilder;
 pub(crate) use registry::Registry;
 pub use timer::{Timer, TimerGuard};
