@@ -3,6 +3,8 @@
 //! In a process of their own: a thread without a context sees the one request that is active, so tests
 //! beside these would record into their requests.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
