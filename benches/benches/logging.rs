@@ -48,7 +48,7 @@ fn line(
     };
     let _subscriber = set_default(theirs(|| &THEIRS));
     let _spans = InnermostFirst(spans());
-    let _case = case.peer(PEER, Operation::new(event).writes_to(&THEIRS));
+    case.peer(PEER, Operation::new(event).writes_to(&THEIRS)).done();
     Ok(())
 }
 
@@ -60,7 +60,7 @@ fn new_span(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
         case.ours(OUR_NAME, Operation::new(|| drop(request())).allocates_at_most(1))
     };
     let _subscriber = set_default(theirs(|| &THEIRS));
-    let _case = case.peer(PEER, Operation::new(|| drop(request())));
+    case.peer(PEER, Operation::new(|| drop(request()))).done();
     Ok(())
 }
 

@@ -48,7 +48,7 @@ fn document(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     // What its builder makes of itself in a release build: nothing is checked. Ours checks always.
     let mut stream = Emf::no_validations(NAMESPACE.to_owned(), vec![vec![]]).output_to(&THEIRS);
     let mut turn = false;
-    let _case = suite
+    suite
         .case("document")
         .ours(
             "derive",
@@ -71,7 +71,8 @@ fn document(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
         .peer(
             "metrics_cloudwatch_embedded",
             Operation::new(|| embedded(&OTHERS)).writes_to(&OTHERS),
-        );
+        )
+        .done();
     Ok(())
 }
 
@@ -85,7 +86,7 @@ fn queued(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
         lost.set(lost.get() + report.dropped() + report.failed() + report.pending());
     };
     let emit = Operation::new(|| metrics.emit(&typed())).settle(settle).allocates_at_most(0);
-    let _case = suite.case("document, queued").ours("derive", emit);
+    suite.case("document, queued").ours("derive", emit).done();
     if lost.get() > 0 {
         return Err(format!("{} documents were lost", lost.get()).into());
     }
@@ -105,14 +106,16 @@ fn put_metric(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
         let dimensions = [("Pipeline", "sales"), ("Region", "eu-central-1")];
         metrics.put_metric("A", value(), Unit::Count, &dimensions);
     };
-    let _case = suite
+    suite
         .case("put_metric")
         .ours("one dimension", Operation::new(one).allocates_at_most(0))
-        .ours("two dimensions", Operation::new(two).allocates_at_most(0));
+        .ours("two dimensions", Operation::new(two).allocates_at_most(0))
+        .done();
     let _entered = RequestContext::builder().request_id("8f5c").build().enter();
-    let _case = suite
+    suite
         .case("put_metric in a request")
-        .ours("one dimension", Operation::new(one).allocates_at_most(0));
+        .ours("one dimension", Operation::new(one).allocates_at_most(0))
+        .done();
     Ok(())
 }
 
@@ -130,36 +133,41 @@ fn handles(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
         turn.set((turn.get() + 7) % 1_000);
         black_box(f64::from(turn.get()) + 0.5)
     };
-    let _case = suite
+    suite
         .case("counter")
         .ours("Counter::add", Operation::new(|| counter.add(black_box(1))).allocates_at_most(0))
-        .peer("metrics facade", Operation::new(|| facade.increment(black_box(1))));
-    let _case = suite
+        .peer("metrics facade", Operation::new(|| facade.increment(black_box(1))))
+        .done();
+    suite
         .case("gauge")
-        .ours("Gauge::set", Operation::new(|| gauge.set(value())).allocates_at_most(0));
-    let _case = suite.case("histogram").ours(
-        "Histogram::record",
-        Operation::new(|| histogram.record(value())).allocates_at_most(0),
-    );
+        .ours("Gauge::set", Operation::new(|| gauge.set(value())).allocates_at_most(0))
+        .done();
+    suite
+        .case("histogram")
+        .ours(
+            "Histogram::record",
+            Operation::new(|| histogram.record(value())).allocates_at_most(0),
+        )
+        .done();
     beside(
         || counter.add(black_box(1)),
         || {
             let add = Operation::new(|| counter.add(black_box(1)));
-            let _case = suite.case("counter, two threads").ours("Counter::add", add);
+            suite.case("counter, two threads").ours("Counter::add", add).done();
         },
     );
     beside(
         || facade.increment(black_box(1)),
         || {
             let add = Operation::new(|| facade.increment(black_box(1)));
-            let _case = suite.case("counter, two threads").peer("metrics facade", add);
+            suite.case("counter, two threads").peer("metrics facade", add).done();
         },
     );
     beside(
         || histogram.record(black_box(3.5)),
         || {
             let record = Operation::new(|| histogram.record(value()));
-            let _case = suite.case("histogram, two threads").ours("Histogram::record", record);
+            suite.case("histogram, two threads").ours("Histogram::record", record).done();
         },
     );
     Ok(())
@@ -203,7 +211,7 @@ fn flush(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
     }
     let put = collector()?;
     let flush = |metrics: &MetricsCollector| drop(metrics.flush(Duration::from_secs(10)));
-    let _case = suite
+    suite
         .case("flush, for each of 10,000 series")
         .long()
         .ours(
@@ -220,7 +228,8 @@ fn flush(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
                     put.put_metric(&names[name], 12.75, Unit::Milliseconds, &dimensions);
                 }
             }),
-        );
+        )
+        .done();
     Ok(())
 }
 
@@ -339,6 +348,10 @@ struct Embedded {
 }
 
 impl Embedded {
+    #[expect(
+        clippy::expect_used,
+        reason = "a program that cannot measure the peer says so and ends"
+    )]
     fn new() -> Self {
         let builder = metrics_cloudwatch_embedded::Builder::new()
             .cloudwatch_namespace(NAMESPACE)

@@ -40,10 +40,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn no_subscriber(suite: &mut Suite) {
-    let _case = suite
+    suite
         .case("no subscriber")
         .ours("#[traced]", Operation::new(traced_child).allocates_at_most(0))
-        .peer("a span of tracing's", Operation::new(span_child));
+        .peer("a span of tracing's", Operation::new(span_child))
+        .done();
 }
 
 fn spans(
@@ -86,7 +87,7 @@ fn spans(
     {
         let layer = lean_layer(tracer);
         let _subscriber = set_default(Registry::default().with(layer));
-        let _case = case.peer("tracing-opentelemetry, lean", otel_operation(&mut made, &provider));
+        case.peer("tracing-opentelemetry, lean", otel_operation(&mut made, &provider)).done();
     }
     provider.shutdown()?;
     let exported = exported.load(Ordering::Relaxed);

@@ -99,6 +99,9 @@ impl Case<'_> {
         self
     }
 
+    /// Ends the case, so that the suite can go on.
+    pub fn done(self) {}
+
     fn measure(
         mut self,
         role: Role,
