@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::dimensions::DimensionSet;
-use crate::distribution::Counted;
+use crate::distribution::{Counted, Distribution};
 use crate::unit::{Resolution, Unit};
 
 /// A series as it is sent: its name and dimensions are valid.
@@ -35,7 +35,7 @@ pub(crate) struct Datum {
     pub(crate) key: Arc<SeriesKey>,
     pub(crate) timestamp_millis: u64,
     /// Distinct values with their counts; never empty.
-    pub(crate) values: Vec<Counted>,
+    pub(crate) values: Distribution,
 }
 
 impl Datum {

@@ -1,65 +1,127 @@
 //! The values of one series until they leave: each distinct value with its count.
 
+use std::ops::Deref;
+
 use crate::limits::VALUES_PER_METRIC;
 
 /// A value and how often it was recorded.
 pub(crate) type Counted = (f64, u64);
 
-/// Distinct values with counts. Nothing is rounded.
+/// Distinct values with counts. Nothing is rounded. One value takes no memory of its own.
 ///
 /// A value is looked for among the last ones only, up to [`VALUES_PER_METRIC`], which is what one
 /// document takes: beyond that, one that comes again may stand there again.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Distribution(Vec<Counted>);
+#[derive(Clone, Debug)]
+pub(crate) struct Distribution(Values);
+
+#[derive(Clone, Debug)]
+enum Values {
+    One(Counted),
+    Any(Vec<Counted>),
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self(Values::Any(Vec::new()))
+    }
+}
 
 impl Distribution {
+    /// A value with its count.
+    pub(crate) fn one(value: Counted) -> Self {
+        Self(Values::One(value))
+    }
+
     /// Counts `value`, which is finite. Returns whether that took new memory.
     pub(crate) fn record(&mut self, value: f64) -> bool {
         self.record_n(value, 1)
     }
 
     /// As [`record`](Self::record), `n` times.
+    #[inline]
     pub(crate) fn record_n(&mut self, value: f64, n: u64) -> bool {
         // -0 and 0 are one value.
         let value = value + 0.0;
-        let chunk = self.0.len() - self.0.len() % VALUES_PER_METRIC;
-        let same = |(known, _): &&mut Counted| known.to_bits() == value.to_bits();
-        if let Some((_, count)) =
-            self.0.get_mut(chunk..).and_then(|chunk| chunk.iter_mut().rev().find(same))
+        if let Values::One((known, count)) = &mut self.0
+            && known.to_bits() == value.to_bits()
         {
             *count = count.saturating_add(n);
             return false;
         }
-        self.0.push((value, n));
+        self.record_among(value, n)
+    }
+
+    fn record_among(&mut self, value: f64, n: u64) -> bool {
+        match &mut self.0 {
+            // One that has memory goes on with it.
+            Values::Any(values) if values.capacity() == 0 => self.0 = Values::One((value, n)),
+            Values::One(first) => {
+                let mut values = Vec::with_capacity(4);
+                values.extend([*first, (value, n)]);
+                self.0 = Values::Any(values);
+            }
+            Values::Any(values) => {
+                let chunk = values.len() - values.len() % VALUES_PER_METRIC;
+                let same = |(known, _): &&mut Counted| known.to_bits() == value.to_bits();
+                if let Some((_, count)) =
+                    values.get_mut(chunk..).and_then(|chunk| chunk.iter_mut().rev().find(same))
+                {
+                    *count = count.saturating_add(n);
+                    return false;
+                }
+                values.push((value, n));
+            }
+        }
         true
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_slice().is_empty()
     }
 
+    #[inline]
     pub(crate) fn as_slice(&self) -> &[Counted] {
-        &self.0
-    }
-
-    pub(crate) fn into_values(self) -> Vec<Counted> {
-        self.0
+        match &self.0 {
+            Values::One(value) => std::slice::from_ref(value),
+            Values::Any(values) => values,
+        }
     }
 
     /// The values, where one document takes them all and there are some.
     pub(crate) fn of_one_document(&self) -> Option<&[Counted]> {
-        (1..=VALUES_PER_METRIC).contains(&self.0.len()).then_some(self.as_slice())
+        let values = self.as_slice();
+        (1..=VALUES_PER_METRIC).contains(&values.len()).then_some(values)
     }
 
     /// How many values were recorded.
     pub(crate) fn count(&self) -> u64 {
-        self.0.iter().map(|(_, count)| count).sum()
+        self.as_slice().iter().map(|(_, count)| count).sum()
     }
 
     /// Forgets the values and keeps the memory of one document's.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
-        self.0.shrink_to(VALUES_PER_METRIC);
+        match &mut self.0 {
+            Values::One(_) => *self = Self::default(),
+            Values::Any(values) => {
+                values.clear();
+                values.shrink_to(VALUES_PER_METRIC);
+            }
+        }
+    }
+}
+
+impl Deref for Distribution {
+    type Target = [Counted];
+
+    fn deref(&self) -> &[Counted] {
+        self.as_slice()
+    }
+}
+
+impl From<Vec<Counted>> for Distribution {
+    fn from(values: Vec<Counted>) -> Self {
+        Self(Values::Any(values))
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod parts;
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use obs_core::RequestContext;
 
@@ -12,10 +12,19 @@ use crate::line;
 use crate::series::Table;
 pub(crate) use parts::{Member, Part, Parts};
 
-/// The tables that a request context keeps: one for each collector that was used in it.
+/// The tables that a request context keeps: one for each collector that was used in it, in a list
+/// that only grows, so that finding one takes no lock and moves no count.
 #[derive(Debug, Default)]
 pub(crate) struct Invocation {
-    tables: Mutex<Vec<Arc<InvocationTable>>>,
+    first: Link,
+}
+
+type Link = OnceLock<Box<Node>>;
+
+#[derive(Debug)]
+struct Node {
+    table: Arc<InvocationTable>,
+    next: Link,
 }
 
 /// What one invocation has recorded with one collector.
@@ -26,47 +35,66 @@ pub(crate) struct InvocationTable {
     pub(crate) ids: Vec<u8>,
     /// Whether a trace's id is among them.
     pub(crate) has_trace_id: bool,
-    pub(crate) table: Mutex<Table>,
+    pub(crate) table: Table,
     /// The events that are parts of the invocation's document.
     pub(crate) parts: Mutex<Parts>,
 }
 
 /// The table of `collector` in `context`, made at first use.
-pub(crate) fn table_of(collector: &Arc<Inner>, context: &RequestContext) -> Arc<InvocationTable> {
-    if let Some(known) = known_table_of(collector, context) {
-        return known;
+#[inline]
+pub(crate) fn table_of<'a>(
+    collector: &Arc<Inner>,
+    context: &'a RequestContext,
+) -> &'a InvocationTable {
+    match known_table_of(collector, context) {
+        Some(known) => known,
+        None => new_table_of(collector, context),
     }
-    let invocation = context.extension_or_insert_with(Invocation::default);
-    let made = {
-        let mut tables = lock(&invocation.tables);
-        // Another thread of the invocation may have been faster.
-        if let Some(known) = tables.iter().find(|table| table.belongs_to(collector)) {
-            return Arc::clone(known);
-        }
-        let mut ids = Vec::new();
-        line::append_ids(&mut ids, Some(context), None, &collector.counters);
-        let table = Arc::new(InvocationTable {
-            collector: Arc::downgrade(collector),
-            ids,
-            has_trace_id: context.trace().is_some(),
-            table: Mutex::default(),
-            parts: Mutex::default(),
-        });
-        tables.push(Arc::clone(&table));
-        table
-    };
-    collector.register(&made);
-    made
 }
 
 /// As [`table_of`], where there is one.
-pub(crate) fn known_table_of(
+#[inline]
+pub(crate) fn known_table_of<'a>(
     collector: &Inner,
-    context: &RequestContext,
-) -> Option<Arc<InvocationTable>> {
-    let invocation = context.extension::<Invocation>()?;
-    let tables = lock(&invocation.tables);
-    tables.iter().find(|table| table.belongs_to(collector)).cloned()
+    context: &'a RequestContext,
+) -> Option<&'a InvocationTable> {
+    let mut link = &context.slot_if_made::<Invocation>()?.first;
+    loop {
+        let Node { table, next } = &**link.get()?;
+        if table.belongs_to(collector) {
+            return Some(table);
+        }
+        link = next;
+    }
+}
+
+#[cold]
+fn new_table_of<'a>(collector: &Arc<Inner>, context: &'a RequestContext) -> &'a InvocationTable {
+    let mut ids = Vec::new();
+    line::append_ids(&mut ids, Some(context), None, &collector.counters);
+    let made = Arc::new(InvocationTable {
+        collector: Arc::downgrade(collector),
+        ids,
+        has_trace_id: context.trace().is_some(),
+        table: Table::default(),
+        parts: Mutex::default(),
+    });
+    let mut link = &context.slot(Invocation::default).first;
+    loop {
+        let mut is_new = false;
+        let node = link.get_or_init(|| {
+            is_new = true;
+            Box::new(Node { table: Arc::clone(&made), next: Link::new() })
+        });
+        // Another thread of the invocation may have been faster, with this collector or another.
+        if node.table.belongs_to(collector) {
+            if is_new {
+                collector.register(&node.table);
+            }
+            return &node.table;
+        }
+        link = &node.next;
+    }
 }
 
 /// Makes an event a part of its invocation's document, where none of its keys is in the way there.

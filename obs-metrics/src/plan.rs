@@ -5,12 +5,15 @@
 //! different dimensions become directives of one document where their keys agree.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::ptr;
 
 use obs_core::json::Object;
 
 use crate::dimensions::DimensionSet;
 use crate::distribution::Counted;
 use crate::encode::MetricRef;
+use crate::hash::{self, Ready};
 use crate::invocation::Part;
 use crate::limits::{METRICS_PER_DOCUMENT, VALUES_PER_METRIC};
 use crate::unit::{Resolution, Unit};
@@ -42,10 +45,12 @@ pub(crate) struct Draft<'a> {
     pub(crate) directives: Vec<(&'a DimensionSet, Vec<MetricRef<'a>>)>,
     /// The dimensions of all directives, each once: members of the document's root.
     pub(crate) dimensions: Vec<(&'a str, &'a str)>,
-    keys: HashMap<&'a str, Key<'a>>,
+    /// A hash of each key of the root: whether a name is free is said by a few of these at once.
+    keys: Vec<u32>,
     definitions: usize,
-    /// Further members, encoded.
+    /// Further members, encoded, and their names.
     members: Vec<u8>,
+    member_names: Vec<&'a str>,
     bytes: usize,
 }
 
@@ -54,6 +59,13 @@ enum Key<'a> {
     Metric,
     Member,
     Dimension(&'a str),
+}
+
+/// How an item would become part of a draft.
+struct Fit {
+    /// The directive of its dimensions, where there is one.
+    directive: Option<usize>,
+    bytes: usize,
 }
 
 /// The items of `series`: each one's first 100 values, then each one's second 100 and so on, so that
@@ -86,20 +98,37 @@ pub(crate) fn plan<'a>(
         drafts.push(first);
     }
     // A document that took a set of dimensions last is tried even if it is no longer open.
-    let mut last_of: HashMap<&DimensionSet, usize> = HashMap::new();
+    let mut last_of: HashMap<&DimensionSet, usize, BuildHasherDefault<Ready>> = HashMap::default();
+    // The last item's: nearly always the next one has the same dimensions.
+    let mut last: Option<(&DimensionSet, usize)> = None;
     for item in items {
+        let key = key_hash(item.metric.name);
+        let place = |drafts: &mut [Draft<'a>], n: usize| {
+            drafts.get_mut(n).is_some_and(|draft| match draft.fit(key, &item, budget) {
+                Some(fit) => {
+                    draft.place(key, item, &fit);
+                    true
+                }
+                None => false,
+            })
+        };
+        let before = match last {
+            Some((set, n)) if is_same(set, item.dimensions) => Some(n),
+            _ => last_of.get(item.dimensions).copied(),
+        };
         let open = drafts.len().saturating_sub(OPEN_DOCUMENTS);
-        let older = last_of.get(item.dimensions).copied().filter(|n| *n < open);
-        let fits = |n: &usize| drafts.get(*n).is_some_and(|draft| draft.fits(&item, budget));
-        let found = older.into_iter().chain(open..drafts.len()).find(fits);
-        let n = found.unwrap_or(drafts.len());
-        if n == drafts.len() {
-            drafts.push(Draft::default());
+        let mut tried = before.filter(|n| *n < open).into_iter().chain(open..drafts.len());
+        let n = tried.find(|n| place(&mut drafts, *n)).unwrap_or_else(|| {
+            let mut draft = Draft::default();
+            let fit = Fit { directive: None, bytes: draft.cost(&item, None) };
+            draft.place(key, item, &fit);
+            drafts.push(draft);
+            drafts.len() - 1
+        });
+        if before != Some(n) {
+            last_of.insert(item.dimensions, n);
         }
-        if let Some(draft) = drafts.get_mut(n) {
-            draft.add(item);
-        }
-        last_of.insert(item.dimensions, n);
+        last = Some((item.dimensions, n));
     }
     drafts
 }
@@ -111,7 +140,9 @@ impl<'a> Draft<'a> {
         for (name, unit, resolution, values) in &part.metrics {
             let (unit, resolution) = (*unit, *resolution);
             let metric = MetricRef { name, unit, resolution, values };
-            self.place(Item { metric, dimensions: &part.dimensions });
+            let item = Item { metric, dimensions: &part.dimensions };
+            let fit = Fit { directive: self.directive_of(item.dimensions), bytes: 0 };
+            self.place(key_hash(name), item, &fit);
         }
         for (name, value) in &part.members {
             self.write_member(name, value);
@@ -121,7 +152,7 @@ impl<'a> Draft<'a> {
     /// Adds a member, where its name is free and there is room.
     pub(crate) fn add_member(&mut self, name: &'a str, value: &[u8], budget: usize) {
         let bytes = crate::property::text_bytes(name) + 2 + value.len();
-        if self.bytes + bytes <= budget && !self.keys.contains_key(name) {
+        if self.bytes + bytes <= budget && self.key(key_hash(name), name).is_none() {
             self.bytes += bytes;
             self.write_member(name, value);
         }
@@ -135,59 +166,97 @@ impl<'a> Draft<'a> {
     fn write_member(&mut self, name: &'a str, value: &[u8]) {
         let is_first = self.members.is_empty();
         Object::resume(&mut self.members, is_first).raw(name, value);
-        self.keys.insert(name, Key::Member);
+        self.keys.push(key_hash(name));
+        self.member_names.push(name);
     }
 
-    fn fits(&self, item: &Item<'a>, budget: usize) -> bool {
-        self.definitions < METRICS_PER_DOCUMENT
-            && !self.keys.contains_key(item.metric.name)
-            && item.dimensions.iter().all(|(name, value)| match self.keys.get(name) {
-                None => true,
-                Some(key) => *key == Key::Dimension(value),
-            })
-            && self.bytes + self.cost(item) <= budget
+    /// What a key of the root is, where it is there.
+    fn key(&self, hash: u32, name: &str) -> Option<Key<'a>> {
+        if !self.keys.contains(&hash) {
+            return None;
+        }
+        let dimension = self.dimensions.iter().find(|(known, _)| *known == name);
+        let is_member = || self.member_names.contains(&name);
+        let mut metrics = self.directives.iter().flat_map(|(_, metrics)| metrics);
+        if let Some((_, value)) = dimension {
+            Some(Key::Dimension(value))
+        } else if metrics.any(|metric| metric.name == name) {
+            Some(Key::Metric)
+        } else {
+            is_member().then_some(Key::Member)
+        }
     }
 
-    fn add(&mut self, item: Item<'a>) {
-        self.bytes += self.cost(&item);
-        self.place(item);
+    /// The directive of these dimensions: most likely one of the last ones.
+    fn directive_of(&self, dimensions: &DimensionSet) -> Option<usize> {
+        self.directives.iter().rposition(|(set, _)| is_same(set, dimensions))
     }
 
-    fn place(&mut self, item: Item<'a>) {
+    /// How `item`, whose name has this hash, has room here.
+    fn fit(&self, key: u32, item: &Item<'a>, budget: usize) -> Option<Fit> {
+        if self.definitions >= METRICS_PER_DOCUMENT || self.key(key, item.metric.name).is_some() {
+            return None;
+        }
+        let directive = self.directive_of(item.dimensions);
+        let agrees = |(name, value): (&str, &str)| {
+            let key = self.key(key_hash(name), name);
+            key.is_none_or(|key| key == Key::Dimension(value))
+        };
+        if directive.is_none() && !item.dimensions.iter().all(agrees) {
+            return None;
+        }
+        let bytes = self.cost(item, directive);
+        (self.bytes + bytes <= budget).then_some(Fit { directive, bytes })
+    }
+
+    fn place(&mut self, key: u32, item: Item<'a>, fit: &Fit) {
         self.definitions += 1;
-        self.keys.insert(item.metric.name, Key::Metric);
+        self.bytes += fit.bytes;
+        self.keys.push(key);
+        let known = fit.directive.and_then(|known| self.directives.get_mut(known));
+        if let Some((_, metrics)) = known {
+            metrics.push(item.metric);
+            return;
+        }
         for (name, value) in item.dimensions.iter() {
-            if self.keys.insert(name, Key::Dimension(value)).is_none() {
+            if !self.dimensions.iter().any(|(known, _)| *known == name) {
+                self.keys.push(key_hash(name));
                 self.dimensions.push((name, value));
             }
         }
-        match self.directives.iter_mut().find(|(set, _)| *set == item.dimensions) {
-            Some((_, metrics)) => metrics.push(item.metric),
-            None => self.directives.push((item.dimensions, vec![item.metric])),
+        // Where series have nothing in common there is a draft for each.
+        if self.directives.is_empty() {
+            self.directives.reserve_exact(1);
         }
+        self.directives.push((item.dimensions, vec![item.metric]));
     }
 
-    /// The bytes that `item` adds, at most.
-    fn cost(&self, item: &Item<'a>) -> usize {
-        let known = self.directives.iter().any(|(set, _)| *set == item.dimensions);
-        let directive = if known {
-            0
-        } else {
-            let names = item.dimensions.iter().map(|(name, _)| text_bytes(name) + 1).sum::<usize>();
-            let rollup = |set: &mut dyn Iterator<Item = (&str, &str)>| {
-                3 + set.map(|(name, _)| text_bytes(name) + 1).sum::<usize>()
-            };
-            let rollups = item.dimensions.rollups().map(|mut set| rollup(&mut set)).sum::<usize>();
-            DIRECTIVE_BYTES + names + rollups
+    /// The bytes that `item` adds, at most: into a directive that there is, or with one of its own.
+    fn cost(&self, item: &Item<'a>, directive: Option<usize>) -> usize {
+        let metric = metric_bytes(item.metric.name, item.metric.values.len());
+        if directive.is_some() {
+            return metric;
+        }
+        let names = item.dimensions.iter().map(|(name, _)| text_bytes(name) + 1).sum::<usize>();
+        let rollup = |set: &mut dyn Iterator<Item = (&str, &str)>| {
+            3 + set.map(|(name, _)| text_bytes(name) + 1).sum::<usize>()
         };
-        let members = item
-            .dimensions
-            .iter()
-            .filter(|(name, _)| !self.keys.contains_key(name))
-            .map(|(name, value)| text_bytes(name) + text_bytes(value) + 2)
-            .sum::<usize>();
-        directive + members + metric_bytes(item.metric.name, item.metric.values.len())
+        let rollups = item.dimensions.rollups().map(|mut set| rollup(&mut set)).sum::<usize>();
+        let is_new = |name: &str| !self.dimensions.iter().any(|(known, _)| *known == name);
+        let new = item.dimensions.iter().filter(|(name, _)| is_new(name));
+        let members = new.map(|(name, value)| text_bytes(name) + text_bytes(value) + 2);
+        DIRECTIVE_BYTES + names + rollups + members.sum::<usize>() + metric
     }
+}
+
+fn is_same(one: &DimensionSet, other: &DimensionSet) -> bool {
+    ptr::eq(one, other) || one == other
+}
+
+/// A hash of few bits: eight of them are compared at once.
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are as good as all")]
+fn key_hash(name: &str) -> u32 {
+    hash::mix(0, name.as_bytes()) as u32
 }
 
 /// `{"Namespace":"…","Dimensions":[[…]],"Metrics":[…]},` with the longest namespace.
@@ -199,7 +268,7 @@ const VALUE_BYTES: usize = 25 + 21;
 
 /// The bytes of a document that has only this item, at most; what is common to all left aside.
 pub(crate) fn item_bytes(item: &Item<'_>) -> usize {
-    Draft::default().cost(item)
+    Draft::default().cost(item, None)
 }
 
 /// The bytes of a metric's definition and its member at the root, at most.

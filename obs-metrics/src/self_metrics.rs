@@ -8,6 +8,7 @@ use crate::census::{Candidate, Census};
 use crate::collector::{Inner, Written};
 use crate::datum::{Datum, Kind, SeriesKey};
 use crate::dimensions::DimensionSet;
+use crate::distribution::Distribution;
 use crate::stats::{Counters, Stats};
 use crate::unit::{Resolution, Unit};
 
@@ -91,7 +92,7 @@ impl Inner {
         let timestamp_millis = self.now_millis();
         let datum = |index: usize, value: f64| {
             let key = Arc::clone(own.keys.get(index)?);
-            Some(Datum { key, timestamp_millis, values: vec![(value, 1)] })
+            Some(Datum { key, timestamp_millis, values: Distribution::one((value, 1)) })
         };
         let data: Vec<Datum> = [
             datum(RECORDED, (now.values - sent.stats.values) as f64),

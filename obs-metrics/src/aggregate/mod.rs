@@ -13,7 +13,7 @@ mod counter;
 mod gauge;
 mod histogram;
 mod shards;
-mod sync;
+pub(crate) mod sync;
 
 #[cfg(test)]
 mod compress_tests;

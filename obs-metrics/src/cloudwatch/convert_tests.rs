@@ -17,7 +17,7 @@ fn datum(kind: Kind, values: &[Counted]) -> Datum {
             )),
         }),
         timestamp_millis: 1_700_000_000_123,
-        values: values.to_vec(),
+        values: values.to_vec().into(),
     }
 }
 

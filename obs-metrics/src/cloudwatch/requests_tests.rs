@@ -17,7 +17,7 @@ fn part(name: usize, timestamp_millis: u64) -> Part {
             dimensions: Arc::new(DimensionSet::default()),
         }),
         timestamp_millis,
-        values: vec![(1.0, 1)],
+        values: vec![(1.0, 1)].into(),
     };
     let sent = datums_of(&datum).next().unwrap();
     Part::new(sent, None, timestamp_millis)

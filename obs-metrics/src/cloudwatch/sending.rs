@@ -22,6 +22,7 @@ use super::retry::{self, Step, Tried, Verdict};
 use super::{LOST_METRIC, LastFailure};
 use crate::datum::{Datum, Kind, SeriesKey};
 use crate::dimensions::DimensionSet;
+use crate::distribution::Distribution;
 use crate::unit::{Resolution, Unit};
 
 /// Sends series to CloudWatch.
@@ -55,7 +56,7 @@ impl Notice {
 
     fn of(&self, lost: u64) -> Datum {
         #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-        let values = vec![(lost as f64, 1)];
+        let values = Distribution::one((lost as f64, 1));
         Datum { key: Arc::clone(&self.0), timestamp_millis: now_millis(), values }
     }
 

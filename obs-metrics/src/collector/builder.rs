@@ -17,6 +17,7 @@ use crate::limits::{DEFAULT_DOCUMENT_BYTES, DIMENSIONS_PER_SET, EVENT_BYTES, MIN
 use crate::line::LineStyle;
 use crate::names::{self, Fault};
 use crate::self_metrics::SelfMetrics;
+use crate::series::Table;
 use crate::sink::{Sink, Start};
 use crate::stats::Counters;
 
@@ -329,8 +330,8 @@ impl MetricsCollectorBuilder {
                 FlushInterval::Default if !env::is_lambda() => Some(FLUSH_INTERVAL),
                 FlushInterval::Default | FlushInterval::Never => None,
             }),
-            process: Mutex::default(),
-            apart: Mutex::default(),
+            process: Table::sharded(),
+            apart: Table::default(),
             invocations: Mutex::default(),
         };
         Ok(MetricsCollector { inner: Some(Arc::new(inner)) })

@@ -51,14 +51,14 @@ impl Inner {
     /// Emits what is aggregated for `context`.
     pub(super) fn finish(&self, context: &RequestContext) {
         if let Some(invocation) = invocation::known_table_of(self, context) {
-            self.emit_invocation(&invocation, Some(context));
+            self.emit_invocation(invocation, Some(context));
         }
     }
 
     /// `depth` is what was waiting in the sinks' queues before anything was emitted.
     pub(super) fn emit_process(&self, depth: u64) {
         let now = self.now_millis();
-        let mut data = lock(&self.process).take(now);
+        let mut data = self.process.take(now);
         let most = if self.outputs.lines.is_empty() {
             limits::VALUES_PER_DATUM
         } else {
@@ -66,7 +66,7 @@ impl Inner {
         };
         self.registry.take(self, most, now, &mut data);
         self.emit(&data, &[]);
-        let apart = lock(&self.apart).take(now);
+        let apart = self.apart.take(now);
         self.emit_series(&apart);
         self.emit_own(depth);
         self.report_losses();
@@ -88,7 +88,7 @@ impl Inner {
         context: Option<&RequestContext>,
     ) {
         let mut parts = std::mem::take(&mut *lock(&invocation.parts));
-        let data = lock(&invocation.table).take(self.now_millis());
+        let data = invocation.table.take(self.now_millis());
         if !self.outputs.lines.is_empty() {
             if let Some(context) = context {
                 parts.appended = self.appended(context);
@@ -134,21 +134,27 @@ impl Inner {
     ) {
         match at {
             None => {
-                let mut apart = lock(&self.apart);
                 for metric in metrics {
                     let given = metric.given(dimensions, is_single);
                     for (value, count) in metric.values.as_slice() {
-                        apart.record(&self.census, &self.counters, &given, *value, *count);
+                        let (census, counters) = (&self.census, &self.counters);
+                        if let Some(full) =
+                            self.apart.record(census, counters, &given, *value, *count)
+                        {
+                            self.emit_series(&full.take(self.now_millis()));
+                        }
                     }
                 }
             }
             Some(timestamp_millis) => {
                 // A table of its own: what has a time of its own is not added to anything else.
-                let mut table = Table::default();
+                let table = Table::default();
                 for metric in metrics {
                     let given = metric.given(dimensions, is_single);
                     for (value, count) in metric.values.as_slice() {
-                        table.record(&self.census, &self.counters, &given, *value, *count);
+                        // All of it is taken below.
+                        let _full =
+                            table.record(&self.census, &self.counters, &given, *value, *count);
                     }
                 }
                 self.emit_series(&table.take(timestamp_millis));

@@ -26,7 +26,7 @@ use crate::invocation::{self, InvocationTable};
 use crate::limits;
 use crate::line::LineStyle;
 use crate::self_metrics::SelfMetrics;
-use crate::series::{Given, Table};
+use crate::series::{Full, Given, Table};
 use crate::sink::Outputs;
 use crate::stats::{Counters, Stats};
 use crate::typed::{self, Fields, MetricEvent};
@@ -273,10 +273,10 @@ pub(crate) struct Inner {
     /// The registered series.
     pub(crate) registry: Registry,
     /// What is recorded outside of any invocation.
-    process: Mutex<Table>,
+    process: Table,
     pub(crate) interval: Interval,
     /// What events recorded, for the sinks that take series alone: lines have it already.
-    apart: Mutex<Table>,
+    apart: Table,
     /// The invocations that have recorded something and are not over.
     invocations: Mutex<Vec<Weak<InvocationTable>>>,
 }
@@ -286,13 +286,16 @@ pub(crate) struct Inner {
 impl std::panic::RefUnwindSafe for Inner {}
 
 impl Inner {
-    fn record(&self, table: &Mutex<Table>, ids: &[u8], given: &Given<'_>, value: f64) {
-        let mut held = lock(table);
-        if held.record(&self.census, &self.counters, given, value, 1) {
-            let taken = held.take(self.now_millis());
-            drop(held);
-            self.emit(&taken, ids);
+    #[inline]
+    fn record(&self, table: &Table, ids: &[u8], given: &Given<'_>, value: f64) {
+        if let Some(full) = table.record(&self.census, &self.counters, given, value, 1) {
+            self.emit_full(full, ids);
         }
+    }
+
+    #[cold]
+    fn emit_full(&self, full: Full<'_>, ids: &[u8]) {
+        self.emit(&full.take(self.now_millis()), ids);
     }
 
     /// Makes an invocation's table known to flushes from outside.

@@ -250,12 +250,15 @@ fn two_collectors_in_one_invocation_are_two() {
 #[test]
 fn scenario_12_a_flood_of_series_is_emitted_before_it_grows() {
     let capture = Capture::default();
-    let metrics = capture.builder().series_per_metric(2_500).build().unwrap();
-    for n in 0..2_500 {
+    let metrics = capture.builder().series_per_metric(50_000).build().unwrap();
+    let context = RequestContext::builder().build();
+    let entered = context.enter();
+    for n in 0..3_000 {
         metrics.put_metric("A", 1.0, Unit::Count, &[("Id", &n.to_string())]);
     }
-    assert_eq!(capture.documents().len(), 2_000);
-    drop(metrics.flush(LONG));
+    drop(entered);
+    assert_eq!(capture.documents().len(), 2_048);
+    metrics.finish_invocation(&context);
     let ids: BTreeSet<String> = capture
         .documents()
         .iter()
@@ -263,7 +266,15 @@ fn scenario_12_a_flood_of_series_is_emitted_before_it_grows() {
             d.metrics().map(|m| m.dimension("Id").unwrap().to_owned()).collect::<Vec<_>>()
         })
         .collect();
-    assert_eq!(ids.len(), 2_500);
+    assert_eq!(ids.len(), 3_000);
+    // Outside of an invocation the table has sixteen parts of that size.
+    for n in 3_000..43_000 {
+        metrics.put_metric("A", 1.0, Unit::Count, &[("Id", &n.to_string())]);
+    }
+    let early = metrics.stats().lines - 3_000;
+    assert!((40_000 - 16 * 2_048..40_000).contains(&early), "{early}");
+    drop(metrics.flush(LONG));
+    assert_eq!(metrics.stats().lines, 43_000);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::aggregate::{CounterCell, GaugeCell, HistogramCell};
 use crate::collector::{Inner, lock};
 use crate::datum::{Datum, SeriesKey};
-use crate::distribution::Counted;
+use crate::distribution::Distribution;
 use crate::limits;
 
 /// A registered series.
@@ -107,7 +107,7 @@ impl Registry {
         timestamp_millis: u64,
         data: &mut Vec<Datum>,
     ) {
-        let mut add = |key: &Arc<SeriesKey>, is_overflow, values: Vec<Counted>, count| {
+        let mut add = |key: &Arc<SeriesKey>, is_overflow, values: Distribution, count| {
             inner.counters.values(count);
             if is_overflow {
                 inner.census.overflowed(&inner.counters, &key.name, count);
@@ -120,7 +120,7 @@ impl Registry {
                     clippy::cast_precision_loss,
                     reason = "a count beyond 2^53 is as exact as a metric can be"
                 )]
-                add(&series.key, series.is_overflow, vec![(sum as f64, 1)], 1);
+                add(&series.key, series.is_overflow, Distribution::one((sum as f64, 1)), 1);
             }
         });
         lock(&self.gauges).take(|series| match series.cell.take() {
@@ -129,12 +129,12 @@ impl Registry {
                 inner.counters.values(1);
                 inner.counters.value_out_of_range();
             }
-            Some(value) => add(&series.key, series.is_overflow, vec![(value, 1)], 1),
+            Some(value) => add(&series.key, series.is_overflow, Distribution::one((value, 1)), 1),
             None => {}
         });
         lock(&self.histograms).take(|series| {
             if let Some(taken) = series.cell.take(most) {
-                add(&series.key, series.is_overflow, taken.values, taken.count);
+                add(&series.key, series.is_overflow, taken.values.into(), taken.count);
             }
         });
     }
