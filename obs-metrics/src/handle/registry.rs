@@ -48,38 +48,54 @@ impl<C> Registered<C> {
             }
         }
     }
+}
 
-    /// Takes what was recorded since the last time, and forgets the series that nobody can record
-    /// any more.
-    fn take(&mut self, mut take: impl FnMut(&Series<C>)) {
-        // Ours are two: in the vector and in the map. Looked at first, so that what is recorded before
-        // the last handle goes is taken.
-        let mut gone = false;
-        for series in &self.series {
+/// Series that are taken each time that the registry is locked: who registers one meanwhile waits a
+/// few microseconds.
+const AT_ONCE: usize = 64;
+
+/// Takes what was recorded since the last time, and forgets the series that nobody can record any
+/// more. One at a time: places in the vector stay what they are.
+fn take_all<C>(registered: &Mutex<Registered<C>>, mut take: impl FnMut(&Series<C>)) {
+    // Ours are two: in the vector and in the map. Looked at first, so that what is recorded before
+    // the last handle goes is taken.
+    let mut gone = false;
+    let mut taken = 0;
+    loop {
+        let registered = lock(registered);
+        let some = registered.series.iter().skip(taken).take(AT_ONCE);
+        let before = taken;
+        for series in some {
             gone |= Arc::strong_count(series) == 2;
             take(series);
+            taken += 1;
         }
-        if gone {
-            let by_key = &mut self.by_key;
-            self.series.retain(|series| {
-                let is_held = Arc::strong_count(series) > 2;
-                if !is_held {
-                    take(series);
-                    by_key.remove(&series.key);
-                }
-                is_held
-            });
+        if taken == before {
+            break;
         }
+    }
+    if gone {
+        let Registered { series, by_key } = &mut *lock(registered);
+        series.retain(|series| {
+            let is_held = Arc::strong_count(series) > 2;
+            if !is_held {
+                take(series);
+                by_key.remove(&series.key);
+            }
+            is_held
+        });
     }
 }
 
-/// All registered series of a collector. Its lock is for registering and flushing; recording takes
+/// All registered series of a collector. Its locks are for registering and flushing; recording takes
 /// none.
 #[derive(Default)]
 pub(crate) struct Registry {
     counters: Mutex<Registered<CounterCell>>,
     gauges: Mutex<Registered<GaugeCell>>,
     histograms: Mutex<Registered<HistogramCell>>,
+    /// Locked as long as somebody takes.
+    taking: Mutex<()>,
 }
 
 impl Registry {
@@ -107,6 +123,7 @@ impl Registry {
         timestamp_millis: u64,
         data: &mut Vec<Datum>,
     ) {
+        let _alone = lock(&self.taking);
         let mut add = |key: &Arc<SeriesKey>, is_overflow, values: Distribution, count| {
             inner.counters.values(count);
             if is_overflow {
@@ -114,7 +131,7 @@ impl Registry {
             }
             data.push(Datum { key: Arc::clone(key), timestamp_millis, values });
         };
-        lock(&self.counters).take(|series| {
+        take_all(&self.counters, |series| {
             if let Some(sum) = series.cell.take() {
                 #[expect(
                     clippy::cast_precision_loss,
@@ -123,7 +140,7 @@ impl Registry {
                 add(&series.key, series.is_overflow, Distribution::one((sum as f64, 1)), 1);
             }
         });
-        lock(&self.gauges).take(|series| match series.cell.take() {
+        take_all(&self.gauges, |series| match series.cell.take() {
             // A sum of values within the range can leave it.
             Some(value) if !limits::takes_value(value) => {
                 inner.counters.values(1);
@@ -132,7 +149,7 @@ impl Registry {
             Some(value) => add(&series.key, series.is_overflow, Distribution::one((value, 1)), 1),
             None => {}
         });
-        lock(&self.histograms).take(|series| {
+        take_all(&self.histograms, |series| {
             if let Some(taken) = series.cell.take(most) {
                 add(&series.key, series.is_overflow, taken.values.into(), taken.count);
             }

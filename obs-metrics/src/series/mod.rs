@@ -267,4 +267,6 @@ fn in_order(mut taken: Taken) -> Vec<Datum> {
 }
 
 #[cfg(test)]
+mod shard_tests;
+#[cfg(test)]
 mod tests;

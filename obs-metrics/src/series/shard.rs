@@ -261,6 +261,3 @@ impl<S: Identity, V: Recorded> Table<S, V> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

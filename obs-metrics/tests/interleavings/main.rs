@@ -1,4 +1,4 @@
-//! The cells behind registered handles under shuttle, which runs their threads in thousands of
+//! The cells behind registered handles, and the shards of the table of series, under shuttle, which runs their threads in thousands of
 //! orders, changing over at each atomic and each lock: nothing is lost, nothing is counted twice.
 //!
 //! These are the crate's own files; only `sync` is another one. Shuttle knows sequential consistency
@@ -12,8 +12,15 @@ mod compress;
 mod counter;
 #[path = "../../src/aggregate/gauge.rs"]
 mod gauge;
+#[expect(dead_code, reason = "the index of a table needs a part of it")]
+#[path = "../../src/hash.rs"]
+mod hash;
 #[path = "../../src/aggregate/histogram/mod.rs"]
 mod histogram;
+mod series;
+#[expect(dead_code, reason = "how full a table is plays no part here")]
+#[path = "../../src/series/shard.rs"]
+mod shard;
 #[path = "../../src/aggregate/shards.rs"]
 mod shards;
 mod sync;
