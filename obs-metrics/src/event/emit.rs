@@ -248,9 +248,12 @@ fn emit_plain(
 pub(super) fn rollups<'a>(inner: &'a Inner, state: &'a State) -> Vec<Vec<&'a str>> {
     let mut sets = if state.is_single { Vec::new() } else { inner.defaults.rollups_by_name() };
     if !state.parts.sets.is_empty() {
-        let known = |name: &&str| dimensions(inner, state).any(|(other, _)| other == *name);
         for set in &state.parts.sets {
-            let set: Vec<&str> = set.iter().map(|name| &**name).filter(known).collect();
+            // In the order of the dimensions: a name that is given twice is there once, and a set in
+            // another order is the same.
+            let named = |name: &&str| set.iter().any(|given| **given == **name);
+            let all = dimensions(inner, state).map(|(name, _)| name);
+            let set: Vec<&str> = all.filter(named).collect();
             if set.len() < dimensions(inner, state).count() && !sets.contains(&set) {
                 sets.push(set);
             }
