@@ -150,10 +150,11 @@ fn events() -> impl Strategy<Value = Event> {
 const HOUR: i64 = 3_600_000;
 
 fn calls() -> impl Strategy<Value = Call> {
-    let put = || {
-        (names(), values(), units(), dimensions())
-            .prop_map(|(name, value, unit, dimensions)| Put { name, value, unit, dimensions })
-    };
+    let put =
+        || {
+            (names(), values(), units(), dimensions())
+                .prop_map(|(name, value, unit, dimensions)| Put { name, value, unit, dimensions })
+        };
     let observed = prop_oneof![
         3 => prop::collection::vec((values(), 0..4_u64), 0..4),
         1 => prop::collection::vec((-1e6..1e6_f64, 1..1_000_u64), 90..250),

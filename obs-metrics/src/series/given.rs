@@ -21,8 +21,10 @@ pub(super) struct Owned {
     /// Whether a name occurs twice: then their order decides which value it has.
     ordered: bool,
     name: Box<str>,
-    dimensions: Box<[(Box<str>, Box<str>)]>,
+    dimensions: Box<[Pair]>,
 }
+
+type Pair = (Box<str>, Box<str>);
 
 impl Given<'_> {
     /// A hash that does not depend on the order of the dimensions.
@@ -74,7 +76,7 @@ impl Owned {
 }
 
 #[inline]
-fn is_pair((own, given): (&(Box<str>, Box<str>), &(&str, &str))) -> bool {
+fn is_pair((own, given): (&Pair, &(&str, &str))) -> bool {
     same(&own.0, given.0) && same(&own.1, given.1)
 }
 
@@ -107,7 +109,8 @@ mod tests {
         let text: String = ('a'..='z').cycle().take(40).collect();
         for length in 0..40 {
             let given = &text[..length];
-            assert!(same(given, &given.to_owned()), "{length}");
+            let own = given.to_owned();
+            assert!(same(&own, given), "{length}");
             assert!(!same(given, &text[..length + 1]), "{length}");
             for place in 0..length {
                 let mut other = given.to_owned();
