@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::report::{FlushReport, LaneReport};
-use super::shared::{Locked, Shared, State, deadline_after};
+use super::shared::{Locked, Shared, State, Target, deadline_after};
 use super::worker::is_delivering;
 use crate::timer::{self, Timer};
 
@@ -19,8 +19,8 @@ pub struct Flush<B: Batch> {
     lane: Arc<Shared<B>>,
     /// Which of the lane's flushes this is.
     number: u64,
-    /// The number of the last item that was pushed before the flush.
-    target: u64,
+    /// What was pushed before the flush.
+    target: Target,
     deadline: Instant,
     /// Wakes the future when its time is over; unused where a thread waits.
     timer: Option<Timer>,
@@ -51,23 +51,24 @@ impl<B: Batch> Flush<B> {
 
     fn is_over(&self, state: &State<B>, now: Instant) -> bool {
         // A thread that delivers for this lane must not wait for itself.
-        (state.settled >= self.target && !state.tell)
+        (self.lane.has_settled(state, self.target) && !state.tell)
             || now >= self.deadline
             || is_delivering(self.lane.id())
     }
 
     fn report(&self, mut state: Locked<'_, B>) -> FlushReport {
-        let now = self.lane.counters.read();
+        let now = self.lane.counts();
         let before = state.reported;
         // Each loss is in one report, also where flushes overlap; but one from within a delivery,
         // which could not wait, takes nothing away from the others.
         if !is_delivering(self.lane.id()) {
             state.reported = now;
         }
-        let timed_out = state.settled < self.target;
+        let timed_out = !self.lane.has_settled(&state, self.target);
         drop(state);
         // Only what was pushed before the flush counts as pending.
-        let pending = if timed_out { self.target.saturating_sub(now.settled()) } else { 0 };
+        let pushed = self.target.queued + self.target.direct;
+        let pending = if timed_out { pushed.saturating_sub(now.settled()) } else { 0 };
         FlushReport::of(LaneReport::between(self.lane.name, &before, &now, pending, timed_out))
     }
 }

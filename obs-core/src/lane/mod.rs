@@ -27,6 +27,7 @@
 
 mod batch;
 mod builder;
+mod direct;
 mod flush;
 #[cfg(feature = "tokio")]
 mod patience;

@@ -134,11 +134,17 @@ impl Counters {
         self.losses.fetch_add(1, Ordering::Release);
     }
 
+    /// Moves with each loss.
+    #[inline]
+    pub(super) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Acquire)
+    }
+
     /// What was lost and is not in `told`.
     #[inline]
     pub(super) fn untold(&self, told: &Told) -> Option<Box<Untold>> {
         // Read before the counts: a loss that these miss moves it on, and is seen the next time.
-        let losses = self.losses.load(Ordering::Acquire);
+        let losses = self.losses();
         if losses == told.losses { None } else { self.lost_since(told, losses) }
     }
 
@@ -173,6 +179,13 @@ fn add_alone(counter: &AtomicU64, n: u64) {
 pub(super) struct Told {
     counts: Counts,
     losses: u64,
+}
+
+impl Told {
+    /// As [`Counters::losses`] was when it was told.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses
+    }
 }
 
 /// Losses that the sink was not told of.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::builder::Overflow;
+use super::direct::Desk;
 use super::report::{Counters, Counts, LaneStats, Observed, Reason, Told, Untold};
 use super::worker::{Drain, Turn, is_delivering};
 use crate::health::{self, Event};
@@ -15,7 +16,7 @@ use crate::lock;
 
 pub(super) struct Shared<B> {
     pub(super) name: &'static str,
-    capacity: usize,
+    pub(super) capacity: usize,
     linger: Duration,
     overflow: Overflow,
     pub(super) counters: Counters,
@@ -24,6 +25,8 @@ pub(super) struct Shared<B> {
     settled: Condvar,
     /// The worker has no thread: callers take turns to run it. Set before the lane is shared.
     caller_driven: AtomicBool,
+    /// Where they find it.
+    pub(super) desk: Desk<B>,
 }
 
 /// The lane's state while this thread has it locked.
@@ -64,14 +67,19 @@ pub(super) struct State<B> {
     told: Told,
     /// How many threads wait for `settled`: signalling it is a system call even if nobody does.
     waiting_threads: usize,
-    /// The worker, where it has no thread; gone while a thread runs it.
-    worker: Option<Box<dyn Drain<B>>>,
+    /// How many callers want room that there was none for.
+    want_room: usize,
 }
 
 impl<B: Batch> State<B> {
     /// Whether there is something for a worker that has no thread.
     pub(super) fn has_work(&self) -> bool {
         !self.queue.is_empty() || self.tell
+    }
+
+    /// Whether there is anything to do or to mind beside the next item.
+    fn is_busy(&self) -> bool {
+        self.has_work() || self.closed || !self.waiting.is_empty() || self.want_room > 0
     }
 }
 
@@ -156,10 +164,11 @@ impl<B: Batch> Shared<B> {
                 reported: Counts::default(),
                 told: Told::default(),
                 waiting_threads: 0,
-                worker: None,
+                want_room: 0,
             }),
             settled: Condvar::new(),
             caller_driven: AtomicBool::new(false),
+            desk: Desk::new(),
         }
     }
 
@@ -169,8 +178,17 @@ impl<B: Batch> Shared<B> {
 
     /// Gives the lane a worker that has no thread.
     pub(super) fn drive_by_callers(&self, worker: Box<dyn Drain<B>>) {
-        self.lock().worker = Some(worker);
+        if let Some(mut held) = self.desk.take() {
+            *held = Some(worker);
+        }
         self.caller_driven.store(true, Ordering::Relaxed);
+    }
+
+    /// Says at the desk whether anything is going on; after each change of what that depends on.
+    fn post(&self, state: &State<B>) {
+        if self.caller_driven.load(Ordering::Relaxed) {
+            self.desk.ask(state.is_busy());
+        }
     }
 
     pub(super) fn push(&self, bytes: usize, urgent: bool, add: impl FnOnce(&mut B)) -> bool {
@@ -199,8 +217,13 @@ impl<B: Batch> Shared<B> {
             self.counters.dropped(1, Reason::Reentrant);
             return false;
         };
+        let add = match self.push_directly(bytes, add, &turn) {
+            Ok(()) => return true,
+            Err(add) => add,
+        };
         match self.enqueue(bytes, urgent, add) {
             Ok(state) => {
+                self.post(&state);
                 self.drain(state, &turn, None);
                 true
             }
@@ -212,20 +235,28 @@ impl<B: Batch> Shared<B> {
         }
     }
 
-    /// Runs the worker on this thread, unless another thread runs it now: that one looks at the queue
-    /// under the lock under which it gives the worker back, so nothing is left behind, and nobody
-    /// waits here. A thread that waited could hold a lock (stdout's) that the other one needs to
-    /// deliver.
+    /// Runs the worker on this thread, unless another thread has it now: that one looks at the queue
+    /// under the lock under which it gives the worker back, or after it has delivered directly, so
+    /// nothing is left behind, and nobody waits here. A thread that waited could hold a lock (stdout's)
+    /// that the other one needs to deliver.
     fn drain<'s>(&'s self, mut state: Locked<'s, B>, _turn: &Turn, until: Option<Instant>) {
         if !state.has_work() {
             return;
         }
-        let Some(worker) = state.worker.take() else { return };
-        let mut borrowed = Borrowed { lane: self, worker: Some(worker) };
-        if let Some(worker) = &mut borrowed.worker {
+        let Some(mut held) = self.desk.take() else { return };
+        if let Some(worker) = held.as_mut() {
             state = worker.drain(self, state, until);
+            self.post(&state);
         }
-        state.worker = borrowed.worker.take();
+        drop(held);
+    }
+
+    /// After a direct delivery during which somebody asked: wakes who waits for it, and delivers what
+    /// was queued.
+    #[cold]
+    pub(super) fn serve(&self, turn: &Turn) {
+        let state = self.announce(self.lock());
+        self.drain(state, turn, None);
     }
 
     /// Adds to the queue, and returns with the lock.
@@ -256,32 +287,51 @@ impl<B: Batch> Shared<B> {
             return Err(Reason::TooLarge);
         }
         let mut give_up = None;
-        loop {
+        let result = loop {
             if state.closed {
-                return Err(Reason::Closed);
+                break Err(Reason::Closed);
             }
-            if state.queue_bytes + state.in_flight_bytes + bytes <= self.capacity {
-                return Ok(state);
+            if state.queue_bytes + self.with_sink(&state) + bytes <= self.capacity {
+                break Ok(());
             }
             let Overflow::Block(limit) = self.overflow else {
-                return Err(Reason::QueueFull);
+                break Err(Reason::QueueFull);
             };
             if is_delivering(self.id()) {
                 // The thread that would make room must not wait for it.
-                return Err(Reason::Reentrant);
+                break Err(Reason::Reentrant);
             }
+            let now = Instant::now();
+            let Some(until) = give_up else {
+                give_up = Some(deadline_after(now, limit));
+                state.want_room += 1;
+                self.post(&state);
+                // Who delivers directly may have been done before it could see that.
+                continue;
+            };
             // What is queued must not linger while somebody waits for its place.
             state.urgent = true;
             if let Some((_, waker)) = state.sleeping.take() {
                 waker.wake();
             }
-            let now = Instant::now();
-            let until = *give_up.get_or_insert_with(|| deadline_after(now, limit));
             if now >= until {
-                return Err(Reason::QueueFull);
+                break Err(Reason::QueueFull);
             }
             state = self.wait_settled(state, until - now);
+        };
+        if give_up.is_some() {
+            state.want_room -= 1;
+            self.post(&state);
         }
+        result.map(|()| state)
+    }
+
+    /// The weight of what the sink has now, or may have.
+    fn with_sink(&self, state: &State<B>) -> usize {
+        let is_direct = state.in_flight_bytes == 0
+            && self.caller_driven.load(Ordering::Relaxed)
+            && self.desk.take().is_none();
+        if is_direct { self.direct_limit() } else { state.in_flight_bytes }
     }
 
     /// The worker's waker, if what was just queued is a reason to wake it.
@@ -350,21 +400,33 @@ impl<B: Batch> Shared<B> {
 
     /// The sink was told.
     pub(super) fn told(&self, told: Told) {
-        self.lock().told = told;
+        let mut state = self.lock();
+        self.desk.told(told.losses());
+        state.told = told;
     }
 
     /// The batch that was taken is done; `batch` is cleared and its memory kept for the next. Returns
     /// with the lock, under which the thread that has the worker may go on.
     pub(super) fn settle(&self, batch: &mut B) -> Locked<'_, B> {
+        self.clear(batch);
+        let mut state = self.lock();
+        state.in_flight_bytes = 0;
+        state.settled = state.taken;
+        state.tell = false;
+        self.announce(state)
+    }
+
+    /// Empties a batch that is done.
+    pub(super) fn clear(&self, batch: &mut B) {
         // An item's own drop may panic.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| batch.clear(self.capacity / 2))) {
             health::count(Event::SinkPanicked);
             std::mem::forget((panic, std::mem::take(batch)));
         }
-        let mut state = self.lock();
-        state.in_flight_bytes = 0;
-        state.settled = state.taken;
-        state.tell = false;
+    }
+
+    /// Wakes who waits for something to be settled.
+    fn announce<'s>(&'s self, mut state: Locked<'s, B>) -> Locked<'s, B> {
         if state.waiting_threads == 0 && state.flush_wakers.is_empty() {
             return state;
         }
@@ -375,17 +437,18 @@ impl<B: Batch> Shared<B> {
         self.lock()
     }
 
-    /// Asks for everything that was pushed so far by `deadline`. Returns the flush's number and the
-    /// number of the last item that it waits for.
-    pub(super) fn begin_flush(&self, deadline: Instant) -> (u64, u64) {
+    /// Asks for everything that was pushed so far by `deadline`. Returns the flush's number and what it
+    /// waits for.
+    pub(super) fn begin_flush(&self, deadline: Instant) -> (u64, Target) {
         let mut state = self.lock();
-        let target = state.pushed;
         let number = state.next_flush;
         state.next_flush += 1;
         state.waiting.push((number, deadline));
-        state.flush_target = state.flush_target.max(target);
+        state.flush_target = state.flush_target.max(state.pushed);
         // After the end there is no worker to tell.
         state.tell |= !state.closed && self.has_untold(&state);
+        self.post(&state);
+        let target = Target { queued: state.pushed, direct: self.desk.begun() };
         let waker = state.sleeping.take().map(|(_, waker)| waker);
         drop(state);
         if let Some(waker) = waker {
@@ -401,13 +464,20 @@ impl<B: Batch> Shared<B> {
 
     /// The flush of this number does not wait any more.
     pub(super) fn end_flush(&self, number: u64) {
-        self.lock().waiting.retain(|(waiting, _)| *waiting != number);
+        let mut state = self.lock();
+        state.waiting.retain(|(waiting, _)| *waiting != number);
+        self.post(&state);
     }
 
     /// When the most patient of those who wait for the sink gives up.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let state = self.lock();
         state.shutdown_deadline.or_else(|| state.waiting.iter().map(|(_, at)| *at).max())
+    }
+
+    /// Whether the sink is done with all of it.
+    pub(super) fn has_settled(&self, state: &State<B>, target: Target) -> bool {
+        state.settled >= target.queued && self.desk.done() >= target.direct
     }
 
     pub(super) fn wait_settled<'s>(
@@ -440,6 +510,7 @@ impl<B: Batch> Shared<B> {
         state.tell |= !state.closed && self.has_untold(&state);
         state.closed = true;
         state.shutdown_deadline = deadline.or(state.shutdown_deadline);
+        self.post(&state);
         let waker = state.sleeping.take().map(|(_, waker)| waker);
         drop(state);
         if let Some(waker) = waker {
@@ -454,8 +525,8 @@ impl<B: Batch> Shared<B> {
 
     pub(super) fn stats(&self) -> LaneStats {
         let state = self.lock();
-        let pending_bytes = state.queue_bytes + state.in_flight_bytes;
-        let counts = self.counters.read();
+        let pending_bytes = state.queue_bytes + state.in_flight_bytes + self.desk.bytes();
+        let counts = self.counts();
         drop(state);
         let pending = counts.pending();
         LaneStats::new(self.name, &counts, pending, pending_bytes)
@@ -468,29 +539,32 @@ impl<B: Batch> Observed for Shared<B> {
     }
 }
 
+impl<B> Shared<B> {
+    /// All counts now.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = self.counters.read();
+        counts.recorded += self.desk.begun();
+        counts
+    }
+}
+
 impl<B> Drop for Shared<B> {
     fn drop(&mut self) {
         // Only a lane whose worker never ran and could not be run on a caller gets here with items.
-        let counts = self.counters.read();
-        let lost = counts.pending();
+        let lost = self.counts().pending();
         if lost > 0 {
             health::count_by(Event::WorkerNotStarted, lost);
         }
     }
 }
 
-/// A worker that was taken out of its lane: goes back when this is dropped, also by a panic.
-struct Borrowed<'l, B: Batch> {
-    lane: &'l Shared<B>,
-    worker: Option<Box<dyn Drain<B>>>,
-}
-
-impl<B: Batch> Drop for Borrowed<'_, B> {
-    fn drop(&mut self) {
-        if let Some(worker) = self.worker.take() {
-            self.lane.lock().worker = Some(worker);
-        }
-    }
+/// What a flush waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    /// The number of the last item that was queued before it.
+    pub(super) queued: u64,
+    /// How many items were delivered directly before it, those included that are being delivered.
+    pub(super) direct: u64,
 }
 
 /// `now + limit`, or as far as a century where that cannot be represented.

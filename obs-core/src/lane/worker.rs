@@ -89,6 +89,12 @@ pub(super) trait Drain<B>: Send {
         state: Locked<'l, B>,
         until: Option<Instant>,
     ) -> Locked<'l, B>;
+
+    /// Delivers what `add` adds, past the queue; does not call it where that cannot be, because the
+    /// sink awaits.
+    fn deliver_directly(&mut self, lane: &Shared<B>, add: &mut dyn FnMut(&mut B)) {
+        let _ = (lane, add);
+    }
 }
 
 /// Drives the worker's future on the thread that calls it.
@@ -183,6 +189,37 @@ impl<B: Batch, S: Sink<B>> Drain<B> for Worker<B, Blocking<S>, ParkDriver> {
                 return state;
             }
         }
+    }
+
+    fn deliver_directly(&mut self, lane: &Shared<B>, add: &mut dyn FnMut(&mut B)) {
+        let cleared = Cleared { lane, batch: &mut self.batch };
+        add(cleared.batch);
+        let items = cleared.batch.len() as u64;
+        if items == 0 {
+            return;
+        }
+        lane.begin_directly(items);
+        let delivery = Delivery::new(lane, items);
+        let deliver = AssertUnwindSafe(|| self.sink.0.deliver(cleared.batch, &delivery));
+        if let Err(panic) = catch_unwind(deliver) {
+            health::count(Event::SinkPanicked);
+            delivery.settle(Reason::SinkPanicked);
+            // Not dropped: what it carries may panic in turn.
+            std::mem::forget(panic);
+        }
+    }
+}
+
+/// A batch that is empty again when this is dropped.
+struct Cleared<'a, B: Batch> {
+    lane: &'a Shared<B>,
+    batch: &'a mut B,
+}
+
+impl<B: Batch> Drop for Cleared<'_, B> {
+    #[inline]
+    fn drop(&mut self) {
+        self.lane.clear(self.batch);
     }
 }
 
