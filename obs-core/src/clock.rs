@@ -59,9 +59,11 @@ impl Clock for ManualClock {
 }
 
 /// Milliseconds since the epoch; 0 for a time before it.
+#[inline]
 pub fn millis_since_epoch(time: SystemTime) -> u64 {
     let elapsed = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    // Not `as_millis`, which counts in 128 bits.
+    elapsed.as_secs().saturating_mul(1000).saturating_add(elapsed.subsec_millis().into())
 }
 
 /// The thirteen digits of `millis` since the epoch, to be put over those of an earlier time; `None`

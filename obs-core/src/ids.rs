@@ -206,7 +206,13 @@ fn own_ids<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<SpanIds> {
 
 /// The ids of the current span, where the current subscriber is built on
 /// [`tracing_subscriber::Registry`] and a tracer's layer has put them there.
+#[inline]
 pub fn current_ids() -> Option<SpanIds> {
+    // Where nothing was ever set, nothing has to be looked up.
+    if dispatcher::has_been_set() { ids_of_current() } else { None }
+}
+
+fn ids_of_current() -> Option<SpanIds> {
     dispatcher::get_default(|dispatch| {
         let registry = dispatch.downcast_ref::<Registry>()?;
         let current = dispatch.current_span();

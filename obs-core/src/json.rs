@@ -437,12 +437,12 @@ fn short(bytes: &[u8]) -> u64 {
 const fn candidates(eight: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
-    // For a byte of ASCII, each of these reaches the top bit only where it is to be found.
-    let control = eight.wrapping_sub(ONES * 0x20);
-    let quote = (eight ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    // For a byte of ASCII, each of these reaches the top bit only where it is to be found. With that bit
+    // turned, 0x22 is 0x20: the quote is next to the control characters.
+    let control_or_quote = (eight ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
     let backslash = (eight ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
     let delete = eight.wrapping_add(ONES);
-    (eight | control | quote | backslash | delete) & TOPS
+    (eight | control_or_quote | backslash | delete) & TOPS
 }
 
 #[cfg(test)]

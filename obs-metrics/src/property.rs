@@ -19,24 +19,28 @@ pub(crate) enum Value<'a> {
 }
 
 impl<'a> From<&'a str> for PropertyValue<'a> {
+    #[inline]
     fn from(text: &'a str) -> Self {
         Self(Value::Text(Cow::Borrowed(text)))
     }
 }
 
 impl<'a> From<&'a String> for PropertyValue<'a> {
+    #[inline]
     fn from(text: &'a String) -> Self {
         Self(Value::Text(Cow::Borrowed(text)))
     }
 }
 
 impl From<String> for PropertyValue<'_> {
+    #[inline]
     fn from(text: String) -> Self {
         Self(Value::Text(Cow::Owned(text)))
     }
 }
 
 impl From<bool> for PropertyValue<'_> {
+    #[inline]
     fn from(value: bool) -> Self {
         Self(Value::Bool(value))
     }
@@ -45,6 +49,7 @@ impl From<bool> for PropertyValue<'_> {
 macro_rules! numbers {
     ($($variant:ident($as:ty): $($from:ty)*;)*) => {$($(
         impl From<$from> for PropertyValue<'_> {
+            #[inline]
             fn from(value: $from) -> Self {
                 Self(Value::$variant(<$as>::from(value)))
             }
@@ -59,6 +64,7 @@ numbers! {
 }
 
 impl From<usize> for PropertyValue<'_> {
+    #[inline]
     fn from(value: usize) -> Self {
         Self(Value::Unsigned(value as u64))
     }

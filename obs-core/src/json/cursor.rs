@@ -13,6 +13,8 @@ const STEP: usize = 32;
 /// Bytes that are written often: kept so that they are copied without a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
+    /// The first step once more, not behind a pointer: most pieces have no other.
+    first: [u8; STEP],
     /// Filled up with zeros.
     steps: Box<[[u8; STEP]]>,
     len: usize,
@@ -26,7 +28,8 @@ impl Piece {
             step[..chunk.len()].copy_from_slice(chunk);
             step
         });
-        Self { steps: steps.collect(), len: bytes.len() }
+        let steps: Box<[_]> = steps.collect();
+        Self { first: steps.first().copied().unwrap_or_default(), steps, len: bytes.len() }
     }
 
     /// The bytes.
@@ -79,26 +82,32 @@ impl<'a> Cursor<'a> {
     /// Writes a piece as it is.
     #[inline]
     pub fn piece(&mut self, piece: &Piece) {
-        let mut at = self.at;
-        for step in &piece.steps {
-            at = match self.buf.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-                Some(place) => {
-                    *place = *step;
-                    at + STEP
+        self.at = match self.window() {
+            Some(place) => {
+                *place = piece.first;
+                if piece.len <= STEP {
+                    self.at + piece.len
+                } else {
+                    long_piece(self.buf, self.at, piece)
                 }
-                None => FULL,
-            };
-        }
-        self.at = if at == FULL { FULL } else { self.at + piece.len };
+            }
+            None => FULL,
+        };
     }
 
     /// Writes bytes as they are.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.at.saturating_add(bytes.len());
-        self.at = match self.buf.get_mut(self.at..end) {
+        self.at = copied(self.buf, self.at, bytes);
+    }
+
+    /// Writes one byte.
+    #[inline]
+    pub fn byte(&mut self, byte: u8) {
+        self.at = match self.buf.get_mut(self.at) {
             Some(place) => {
-                place.copy_from_slice(bytes);
-                end
+                *place = byte;
+                self.at + 1
             }
             None => FULL,
         };
@@ -107,44 +116,45 @@ impl<'a> Cursor<'a> {
     /// Writes `text` as a JSON string, with its quotes.
     #[inline]
     pub fn string(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        let window = self.buf.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut::<WINDOW>);
-        if window.is_some_and(|window| quoted(window, bytes)) {
-            self.at += bytes.len() + 2;
-        } else {
-            self.any_string(text);
+        if !self.plain_string(text) {
+            self.at = any_string(self.buf, self.at, text);
         }
+    }
+
+    /// As [`string`](Self::string), where `text` is at most 64 printable characters of ASCII without a
+    /// quote or a backslash; returns false, having written nothing, where it is not for sure.
+    #[inline]
+    pub fn plain_string(&mut self, text: &str) -> bool {
+        let is_plain = self.window().is_some_and(|window| quoted(window, text.as_bytes()));
+        if is_plain {
+            self.at += text.len() + 2;
+        }
+        is_plain
     }
 
     /// Writes a number as [`json::float`](super::float) does.
     #[inline]
     pub fn float(&mut self, value: f64) {
-        #[expect(clippy::cast_possible_truncation, reason = "compared with the value")]
-        let whole = value as i64;
-        if whole as f64 == value && value.abs() < EXACT_INTEGERS {
-            self.int(whole);
-        } else if let Some(thousandths) = exact_thousandths(value.abs())
-            && thousandths < EIGHT_DIGITS
-            && let Some(window) = self.buf.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut)
+        if let Some((word, len)) = short_decimal(value)
+            && let Some(place) = self.window()
         {
-            self.at += decimal(window, value < 0.0, thousandths);
+            *place = word.to_le_bytes();
+            self.at += len;
         } else {
-            self.any(|buf| super::float(buf, value));
+            self.at = any_float(self.buf, self.at, value);
         }
     }
 
     /// Writes an unsigned integer.
     #[inline]
     pub fn uint(&mut self, value: u64) {
-        if value < EIGHT_DIGITS
-            && let Some(place) = self.buf.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut)
+        if let Some(digits) = usize::try_from(value).ok().and_then(|n| THREE_DIGITS.get(n))
+            && let Some(place) = self.window()
         {
-            let digits = u64::from_le_bytes(eight_digits(value));
-            let len = digits_of(value);
-            *place = (digits >> (8 * (8 - len))).to_le_bytes();
-            self.at += len;
+            *place = digits.whole().to_le_bytes();
+            self.at += digits.whole_len();
         } else {
-            self.any(|buf| super::uint(buf, value));
+            self.at = any_uint(self.buf, self.at, value);
         }
     }
 
@@ -152,7 +162,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn int(&mut self, value: i64) {
         if value < 0 {
-            self.bytes(b"-");
+            self.byte(b'-');
         }
         self.uint(value.unsigned_abs());
     }
@@ -160,41 +170,186 @@ impl<'a> Cursor<'a> {
     /// Writes a time in milliseconds.
     #[inline]
     pub fn millis(&mut self, millis: u64) {
-        match millis_digits(millis) {
-            Some(digits) => self.bytes(&digits),
-            None => self.uint(millis),
+        if let Some(digits) = millis_digits(millis)
+            && let Some(place) = self.window()
+        {
+            *place = digits;
+            self.at += digits.len();
+        } else {
+            self.at = any_uint(self.buf, self.at, millis);
         }
     }
 
     /// Writes `true` or `false`.
+    #[inline]
     pub fn boolean(&mut self, value: bool) {
         self.bytes(if value { b"true" } else { b"false" });
     }
 
-    /// Writes what `write` appends, through a buffer of its own: for what is rare.
-    #[cold]
-    #[inline(never)]
-    pub fn any(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut buf = Vec::new();
-        write(&mut buf);
-        self.bytes(&buf);
-    }
-
-    /// A string that is long or has something to escape, or comes near the end.
-    #[inline(never)]
-    fn any_string(&mut self, text: &str) {
-        if is_plain(text.as_bytes()) {
-            self.bytes(b"\"");
-            self.bytes(text.as_bytes());
-            self.bytes(b"\"");
-        } else {
-            self.any(|buf| string(buf, text));
-        }
+    /// The next bytes, where there are so many.
+    #[inline]
+    fn window<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        window(self.buf, self.at)
     }
 }
 
 /// A place that no buffer has: nothing fits any more.
 const FULL: usize = usize::MAX;
+
+// What is rare is not a method: a cursor that is lent to no call stays in the processor's registers.
+
+#[inline]
+fn window<const N: usize>(buf: &mut [u8], at: usize) -> Option<&mut [u8; N]> {
+    buf.get_mut(at..).and_then(<[u8]>::first_chunk_mut)
+}
+
+/// Copies `bytes` to the place `at`, and returns the place behind them.
+#[inline]
+fn copied(buf: &mut [u8], at: usize, bytes: &[u8]) -> usize {
+    let end = at.saturating_add(bytes.len());
+    match buf.get_mut(at..end) {
+        Some(place) => {
+            place.copy_from_slice(bytes);
+            end
+        }
+        None => FULL,
+    }
+}
+
+/// A piece of several steps: long enough for a call.
+#[inline(never)]
+fn long_piece(buf: &mut [u8], at: usize, piece: &Piece) -> usize {
+    match copied(buf, at, piece.steps.as_flattened()) {
+        FULL => FULL,
+        _ => at + piece.len,
+    }
+}
+
+/// Writes what `write` appends, through a buffer of its own: for what is rare.
+#[cold]
+#[inline(never)]
+fn any(buf: &mut [u8], at: usize, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    let mut bytes = Vec::new();
+    write(&mut bytes);
+    copied(buf, at, &bytes)
+}
+
+/// A string that is long or has something to escape, or comes near the end.
+#[inline(never)]
+fn any_string(buf: &mut [u8], at: usize, text: &str) -> usize {
+    if is_plain(text.as_bytes()) {
+        let at = copied(buf, at, b"\"");
+        let at = copied(buf, at, text.as_bytes());
+        copied(buf, at, b"\"")
+    } else {
+        any(buf, at, |bytes| string(bytes, text))
+    }
+}
+
+/// A number that is large or has more than three decimals, or comes near the end.
+#[inline(never)]
+fn any_float(buf: &mut [u8], at: usize, value: f64) -> usize {
+    #[expect(clippy::cast_possible_truncation, reason = "compared with the value")]
+    let whole = value as i64;
+    if whole as f64 == value && value.abs() < EXACT_INTEGERS {
+        let at = if whole < 0 { copied(buf, at, b"-") } else { at };
+        any_uint(buf, at, whole.unsigned_abs())
+    } else if let Some(thousandths) = exact_thousandths(value.abs())
+        && thousandths < EIGHT_DIGITS
+        && let Some(window) = window(buf, at)
+    {
+        at + decimal(window, value < 0.0, thousandths)
+    } else {
+        any(buf, at, |bytes| super::float(bytes, value))
+    }
+}
+
+/// An integer of more than three digits, or near the end.
+#[inline(never)]
+fn any_uint(buf: &mut [u8], at: usize, value: u64) -> usize {
+    if value < EIGHT_DIGITS
+        && let Some(place) = window(buf, at)
+    {
+        let digits = u64::from_le_bytes(eight_digits(value));
+        let len = digits_of(value);
+        *place = (digits >> (8 * (8 - len))).to_le_bytes();
+        at + len
+    } else {
+        any(buf, at, |bytes| super::uint(bytes, value))
+    }
+}
+
+/// The text of a number of at most three digits before the point and three behind it, and its length.
+///
+/// As [`exact_thousandths`], which says why these digits are the right ones. What is added moves the
+/// point of the sum behind the last thousandth: its lowest bits are the rounded integer, where a
+/// conversion would also have to look for what an integer cannot hold.
+#[inline]
+fn short_decimal(value: f64) -> Option<(u64, usize)> {
+    const POINT: f64 = 4_503_599_627_370_496.0; // 2^52
+    let magnitude = value.abs();
+    let scaled = magnitude * 1000.0;
+    let sum = scaled + POINT;
+    // False for NaN too.
+    if !(scaled < 999_999.5 && (sum - POINT) / 1000.0 == magnitude) {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "below 10^6")]
+    let thousandths = (sum.to_bits() & 0xf_ffff) as u32;
+    let three = |n: u32| THREE_DIGITS.get(n as usize);
+    let (whole, fraction) = (three(thousandths / 1000)?, three(thousandths % 1000)?);
+    let before = whole.whole_len();
+    let word = whole.whole() | fraction.fraction() << (8 * before);
+    let len = before + fraction.fraction_len();
+    Some(if value < 0.0 { (word << 8 | u64::from(b'-'), len + 1) } else { (word, len) })
+}
+
+/// The digits of a number below 1000: three of them, then how many it has, then, in the upper half of
+/// that byte, how long it is as a fraction, with the point.
+#[derive(Clone, Copy)]
+struct ThreeDigits(u32);
+
+static THREE_DIGITS: [ThreeDigits; 1000] = {
+    let mut all = [ThreeDigits(0); 1000];
+    let mut n = 0_u32;
+    while n < 1000 {
+        let (hundreds, tens, ones) = (n / 100, n / 10 % 10, n % 10);
+        let whole = 1 + (n >= 10) as u32 + (n >= 100) as u32;
+        let fraction = if n == 0 {
+            0
+        } else {
+            4 - n.is_multiple_of(10) as u32 - n.is_multiple_of(100) as u32
+        };
+        let digits = hundreds | tens << 8 | ones << 16 | 0x0030_3030;
+        all[n as usize] = ThreeDigits(digits | (whole | fraction << 4) << 24);
+        n += 1;
+    }
+    all
+};
+
+impl ThreeDigits {
+    #[inline]
+    fn whole_len(self) -> usize {
+        (self.0 >> 24 & 0xf) as usize
+    }
+
+    /// Without zeros in front. What stands behind the digits is of no meaning, but for the upper half.
+    #[inline]
+    fn whole(self) -> u64 {
+        u64::from((self.0 & 0x00ff_ffff) >> (8 * (3 - (self.0 >> 24 & 0xf))))
+    }
+
+    #[inline]
+    fn fraction_len(self) -> usize {
+        (self.0 >> 28) as usize
+    }
+
+    /// The point and three digits.
+    #[inline]
+    fn fraction(self) -> u64 {
+        u64::from(self.0 << 8 | u32::from(b'.'))
+    }
+}
 
 /// Room for 64 bytes and quotes.
 const WINDOW: usize = 66;
@@ -204,14 +359,8 @@ const WINDOW: usize = 66;
 #[inline]
 fn quoted(window: &mut [u8; WINDOW], bytes: &[u8]) -> bool {
     let len = bytes.len();
-    let plain = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        len <= 64 && {
-            ends::<32>(window, first, last, len);
-            are_plain(first) & are_plain(last)
-        }
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        ends::<16>(window, first, last, len);
-        are_plain(first) & are_plain(last)
+    let plain = if len > 16 {
+        len <= 64 && long_quoted(window, bytes)
     } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         ends::<8>(window, first, last, len);
         (candidates(u64::from_le_bytes(*first)) | candidates(u64::from_le_bytes(*last))) == 0
@@ -233,6 +382,20 @@ fn quoted(window: &mut [u8; WINDOW], bytes: &[u8]) -> bool {
     plain
 }
 
+/// As [`quoted`], of 17 to 64 bytes, without the quotes.
+#[inline]
+fn long_quoted(window: &mut [u8; WINDOW], bytes: &[u8]) -> bool {
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        ends::<32>(window, first, last, bytes.len());
+        (found(first) | found(last)) == 0
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        ends::<16>(window, first, last, bytes.len());
+        (found(first) | found(last)) == 0
+    } else {
+        false
+    }
+}
+
 #[inline]
 fn ends<const N: usize>(window: &mut [u8; WINDOW], first: &[u8; N], last: &[u8; N], len: usize) {
     if let Some(place) = window.get_mut(1..).and_then(<[u8]>::first_chunk_mut) {
@@ -243,16 +406,12 @@ fn ends<const N: usize>(window: &mut [u8; WINDOW], first: &[u8; N], last: &[u8; 
     }
 }
 
-/// Whether none of these needs an escape: without a branch, so that it becomes a few instructions
-/// over all of them.
-#[inline(always)]
-fn are_plain<const N: usize>(bytes: &[u8; N]) -> bool {
-    let mut strange = 0;
-    for byte in bytes {
-        let control = byte.wrapping_sub(0x20) > 0x7e - 0x20;
-        strange |= u8::from(control) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
-    }
-    strange == 0
+/// Not zero where one of these may need an escape. Eight at a time: of a comparison for each byte, the
+/// compiler makes branches.
+#[inline]
+fn found<const N: usize>(bytes: &[u8; N]) -> u64 {
+    let (eights, _) = bytes.as_chunks();
+    eights.iter().fold(0, |found, eight| found | candidates(u64::from_le_bytes(*eight)))
 }
 
 /// Writes a number of thousandths below 10^8 that is not whole; returns its length.

@@ -36,12 +36,14 @@ pub(crate) fn implementation(input: &DeriveInput, event: &Event) -> TokenStream 
         #[automatically_derived]
         #[allow(deprecated, reason = "a deprecated field is recorded while it is there")]
         impl #before #krate::MetricEvent for #ident #arguments #conditions {
+            #[inline]
             fn shape(&self) -> &'static #krate::__private::Shape {
                 static SHAPE: #krate::__private::Shape =
                     #krate::__private::Shape::new(&[#shape]) #message #sets;
                 &SHAPE
             }
 
+            #[inline]
             fn write(&self, __obs_fields: &mut #krate::__private::Fields<'_>) {
                 #calls
             }

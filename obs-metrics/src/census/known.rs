@@ -23,6 +23,7 @@ impl Default for Known {
 }
 
 impl Known {
+    #[inline]
     pub(super) fn has(&self, hash: u64) -> bool {
         let (first, second, hash) = places(hash);
         [first, second]
@@ -42,6 +43,7 @@ impl Known {
 }
 
 /// The two places of a hash, and the hash as it is stored: 0 is an empty place.
+#[inline]
 fn places(hash: u64) -> (usize, usize, u64) {
     let low = usize::try_from(hash % SLOTS as u64).unwrap_or_default();
     (low & !1, low | 1, hash.max(1))

@@ -1,6 +1,6 @@
 //! How what was recorded leaves: as documents, and as series.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
 
 use obs_core::RequestContext;
@@ -24,15 +24,20 @@ const KEPT_BYTES: usize = 64 * 1024;
 /// The longest line that is written at a cursor: nearly all are shorter.
 const CURSOR_BYTES: usize = 4 * 1024;
 
-#[derive(Default)]
-struct Buffers {
-    line: Vec<u8>,
+/// What a line is written into, at a cursor.
+struct Desk {
+    line: [u8; CURSOR_BYTES],
     ids: Vec<u8>,
 }
 
+impl Desk {
+    fn new() -> Box<Self> {
+        Box::new(Self { line: [0; CURSOR_BYTES], ids: Vec::new() })
+    }
+}
+
 thread_local! {
-    static CURSOR: RefCell<Buffers> =
-        const { RefCell::new(Buffers { line: Vec::new(), ids: Vec::new() }) };
+    static DESK: Cell<Option<Box<Desk>>> = const { Cell::new(None) };
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -227,14 +232,14 @@ impl Inner {
     /// Hands over a line of ordinary size that `encode` writes, returning its length; its second buffer
     /// is empty and its own. Hands nothing over and returns false where the line is too long or
     /// `encode` returns none.
+    #[inline]
     pub(crate) fn write_at_cursor(
         &self,
         encode: impl FnOnce(Cursor<'_>, &mut Vec<u8>) -> Option<usize>,
     ) -> bool {
         // Taken out, not borrowed: a synchronous writer may record on this thread.
-        let mut buffers = CURSOR.try_with(|buffers| buffers.take()).unwrap_or_default();
-        let Buffers { line, ids } = &mut buffers;
-        line.resize(CURSOR_BYTES, 0);
+        let mut desk = DESK.try_with(Cell::take).ok().flatten().unwrap_or_else(Desk::new);
+        let Desk { line, ids } = &mut *desk;
         ids.clear();
         let written = encode(Cursor::new(line), ids);
         let fits =
@@ -244,7 +249,7 @@ impl Inner {
             self.outputs.push_line(line);
         }
         let fits = fits.is_some();
-        let _gone = CURSOR.try_with(|kept| kept.replace(buffers));
+        let _gone = DESK.try_with(|kept| kept.set(Some(desk)));
         fits
     }
 

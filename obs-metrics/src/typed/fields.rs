@@ -77,11 +77,7 @@ impl<'a> Fields<'a> {
     pub fn dimension(&mut self, value: &(impl DimensionValue + ?Sized)) {
         match &mut self.0 {
             To::Line(line) => match (line.next(), value.dimension()) {
-                (Some(call), Some(value)) if names::is_plain_dimension_value(&value) => {
-                    line.cursor.piece(&call.key);
-                    line.cursor.string(&value);
-                    line.hash = mix(line.hash, value.as_bytes());
-                }
+                (Some(call), Some(value)) => line.dimension(call, &value),
                 _ => line.deviates = true,
             },
             To::Event { event, rest } => {
@@ -139,10 +135,27 @@ impl<'a> Fields<'a> {
 
 impl<'a> Line<'a> {
     /// The next field; `None` once the event deviates.
+    #[inline]
     fn next(&mut self) -> Option<&'a Call> {
         if self.deviates { None } else { self.rest.next() }
     }
 
+    #[inline]
+    fn dimension(&mut self, call: &Call, value: &str) {
+        self.cursor.piece(&call.key);
+        // Whatever can be written quickly is a value that is taken, unless it begins with a space.
+        if matches!(value.as_bytes().first(), None | Some(b' ')) || !self.cursor.plain_string(value)
+        {
+            if !names::is_plain_dimension_value(value) {
+                self.deviates = true;
+                return;
+            }
+            self.cursor.string(value);
+        }
+        self.hash = mix(self.hash, value.as_bytes());
+    }
+
+    #[inline]
     fn metric(&mut self, call: &Call, values: Values<'_>) {
         match values {
             Values::One(value) if limits::takes_value(value) => {

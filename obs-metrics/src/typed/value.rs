@@ -45,6 +45,7 @@ pub trait PropertySource {
 macro_rules! for_numbers {
     ($($number:ty)*) => {$(
         impl MetricValue for $number {
+            #[inline]
             fn values(&self, _unit: Unit) -> Values<'_> {
                 Values::One(f64::from(*self))
             }
@@ -61,6 +62,7 @@ macro_rules! for_wide_integers {
                 clippy::cast_precision_loss,
                 reason = "a count beyond 2^53 is as exact as a metric can be"
             )]
+            #[inline]
             fn values(&self, _unit: Unit) -> Values<'_> {
                 Values::One(*self as f64)
             }
@@ -75,6 +77,7 @@ impl MetricValue for Duration {
         clippy::cast_precision_loss,
         reason = "exact to the nanosecond up to 104 days, and to 1 in 2^53 beyond"
     )]
+    #[inline]
     fn values(&self, unit: Unit) -> Values<'_> {
         // One division, so that 1,275 µs are 1.275 ms to the last bit.
         Values::One(match unit {
@@ -86,36 +89,42 @@ impl MetricValue for Duration {
 }
 
 impl MetricValue for [f64] {
+    #[inline]
     fn values(&self, _unit: Unit) -> Values<'_> {
         Values::Many(self)
     }
 }
 
 impl<const N: usize> MetricValue for [f64; N] {
+    #[inline]
     fn values(&self, _unit: Unit) -> Values<'_> {
         Values::Many(self)
     }
 }
 
 impl MetricValue for Vec<f64> {
+    #[inline]
     fn values(&self, _unit: Unit) -> Values<'_> {
         Values::Many(self)
     }
 }
 
 impl<T: MetricValue> MetricValue for Option<T> {
+    #[inline]
     fn values(&self, unit: Unit) -> Values<'_> {
         self.as_ref().map_or(Values::None, |value| value.values(unit))
     }
 }
 
 impl DimensionValue for str {
+    #[inline]
     fn dimension(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(self))
     }
 }
 
 impl PropertySource for str {
+    #[inline]
     fn property(&self) -> Option<PropertyValue<'_>> {
         Some(self.into())
     }
@@ -124,12 +133,14 @@ impl PropertySource for str {
 macro_rules! for_texts {
     ($($text:ty)*) => {$(
         impl DimensionValue for $text {
+            #[inline]
             fn dimension(&self) -> Option<Cow<'_, str>> {
                 Some(Cow::Borrowed(self))
             }
         }
 
         impl PropertySource for $text {
+            #[inline]
             fn property(&self) -> Option<PropertyValue<'_>> {
                 let text: &str = self;
                 Some(text.into())
@@ -143,6 +154,7 @@ for_texts!(String Cow<'_, str> Box<str> Rc<str> Arc<str>);
 macro_rules! for_plain {
     ($($plain:ty)*) => {$(
         impl DimensionValue for $plain {
+            #[inline]
             fn dimension(&self) -> Option<Cow<'_, str>> {
                 Some(Cow::Owned(self.to_string()))
             }
@@ -153,6 +165,7 @@ macro_rules! for_plain {
 for_plain!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
 
 impl DimensionValue for bool {
+    #[inline]
     fn dimension(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(if *self { "true" } else { "false" }))
     }
@@ -161,6 +174,7 @@ impl DimensionValue for bool {
 macro_rules! for_properties {
     ($($plain:ty)*) => {$(
         impl PropertySource for $plain {
+            #[inline]
             fn property(&self) -> Option<PropertyValue<'_>> {
                 Some((*self).into())
             }
@@ -171,12 +185,14 @@ macro_rules! for_properties {
 for_properties!(bool u8 u16 u32 u64 usize i8 i16 i32 i64 f32 f64);
 
 impl<T: DimensionValue> DimensionValue for Option<T> {
+    #[inline]
     fn dimension(&self) -> Option<Cow<'_, str>> {
         self.as_ref().and_then(DimensionValue::dimension)
     }
 }
 
 impl<T: PropertySource> PropertySource for Option<T> {
+    #[inline]
     fn property(&self) -> Option<PropertyValue<'_>> {
         self.as_ref().and_then(PropertySource::property)
     }
@@ -185,18 +201,21 @@ impl<T: PropertySource> PropertySource for Option<T> {
 macro_rules! for_references {
     ($($reference:ty)*) => {$(
         impl<T: MetricValue + ?Sized> MetricValue for $reference {
+            #[inline]
             fn values(&self, unit: Unit) -> Values<'_> {
                 T::values(self, unit)
             }
         }
 
         impl<T: DimensionValue + ?Sized> DimensionValue for $reference {
+            #[inline]
             fn dimension(&self) -> Option<Cow<'_, str>> {
                 T::dimension(self)
             }
         }
 
         impl<T: PropertySource + ?Sized> PropertySource for $reference {
+            #[inline]
             fn property(&self) -> Option<PropertyValue<'_>> {
                 T::property(self)
             }
