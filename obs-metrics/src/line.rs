@@ -134,22 +134,32 @@ pub(crate) fn append_ids(
     }
 }
 
-/// As [`append_ids`], each member with a comma in front.
+/// As [`append_ids`] to an empty buffer, each member with a comma in front.
+#[inline]
 pub(crate) fn append_ids_after(
     buf: &mut Vec<u8>,
     context: Option<&RequestContext>,
-    span: Option<SpanIds>,
+    span: Option<&SpanIds>,
     counters: &Counters,
 ) {
     if context.is_some() || span.is_some() {
-        buf.push(b',');
-        append_ids(buf, context, span, counters);
-        if buf.len() == 1 {
-            buf.clear();
-        } else {
-            // `append_ids` has seen members in front of its own.
-            buf.remove(0);
-        }
+        append_some_ids(buf, context, span, counters);
+    }
+}
+
+fn append_some_ids(
+    buf: &mut Vec<u8>,
+    context: Option<&RequestContext>,
+    span: Option<&SpanIds>,
+    counters: &Counters,
+) {
+    buf.push(b',');
+    append_ids(buf, context, span.copied(), counters);
+    if buf.len() == 1 {
+        buf.clear();
+    } else {
+        // `append_ids` has seen members in front of its own.
+        buf.remove(0);
     }
 }
 

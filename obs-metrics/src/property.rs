@@ -117,7 +117,7 @@ fn encoded_bytes(c: char) -> usize {
 }
 
 /// Writes a value as it is given.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_value(cursor: &mut Cursor<'_>, value: &PropertyValue<'_>, redacted: bool) {
     match &value.0 {
         _ if redacted => cursor.string(obs_core::redact::REDACTED),

@@ -5,7 +5,7 @@
 //! the end of a value, and is written over by the next.
 
 use super::{EXACT_INTEGERS, candidates, exact_thousandths, is_plain, string};
-use crate::clock::{eight_digits, millis_digits};
+use crate::clock::eight_digits;
 
 /// Bytes that a piece is copied by.
 const STEP: usize = 32;
@@ -80,7 +80,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Writes a piece as it is.
-    #[inline]
+    #[inline(always)]
     pub fn piece(&mut self, piece: &Piece) {
         self.at = match self.window() {
             Some(place) => {
@@ -102,7 +102,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Writes one byte.
-    #[inline]
+    #[inline(always)]
     pub fn byte(&mut self, byte: u8) {
         self.at = match self.buf.get_mut(self.at) {
             Some(place) => {
@@ -114,26 +114,29 @@ impl<'a> Cursor<'a> {
     }
 
     /// Writes `text` as a JSON string, with its quotes.
-    #[inline]
+    #[inline(always)]
     pub fn string(&mut self, text: &str) {
-        if !self.plain_string(text) {
-            self.at = any_string(self.buf, self.at, text);
-        }
+        self.at = match plain_string(self.buf, self.at, text.as_bytes()) {
+            FULL => any_string(self.buf, self.at, text),
+            at => at,
+        };
     }
 
     /// As [`string`](Self::string), where `text` is at most 64 printable characters of ASCII without a
     /// quote or a backslash; returns false, having written nothing, where it is not for sure.
-    #[inline]
+    #[inline(always)]
     pub fn plain_string(&mut self, text: &str) -> bool {
-        let is_plain = self.window().is_some_and(|window| quoted(window, text.as_bytes()));
-        if is_plain {
-            self.at += text.len() + 2;
+        match plain_string(self.buf, self.at, text.as_bytes()) {
+            FULL => false,
+            at => {
+                self.at = at;
+                true
+            }
         }
-        is_plain
     }
 
     /// Writes a number as [`json::float`](super::float) does.
-    #[inline]
+    #[inline(always)]
     pub fn float(&mut self, value: f64) {
         if let Some((word, len)) = short_decimal(value)
             && let Some(place) = self.window()
@@ -146,7 +149,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Writes an unsigned integer.
-    #[inline]
+    #[inline(always)]
     pub fn uint(&mut self, value: u64) {
         if let Some(digits) = usize::try_from(value).ok().and_then(|n| THREE_DIGITS.get(n))
             && let Some(place) = self.window()
@@ -159,7 +162,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Writes an integer.
-    #[inline]
+    #[inline(always)]
     pub fn int(&mut self, value: i64) {
         if value < 0 {
             self.byte(b'-');
@@ -170,11 +173,10 @@ impl<'a> Cursor<'a> {
     /// Writes a time in milliseconds.
     #[inline]
     pub fn millis(&mut self, millis: u64) {
-        if let Some(digits) = millis_digits(millis)
-            && let Some(place) = self.window()
+        if let Some(window) = self.window()
+            && thirteen_digits(window, millis)
         {
-            *place = digits;
-            self.at += digits.len();
+            self.at += 13;
         } else {
             self.at = any_uint(self.buf, self.at, millis);
         }
@@ -187,7 +189,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next bytes, where there are so many.
-    #[inline]
+    #[inline(always)]
     fn window<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
         window(self.buf, self.at)
     }
@@ -196,9 +198,10 @@ impl<'a> Cursor<'a> {
 /// A place that no buffer has: nothing fits any more.
 const FULL: usize = usize::MAX;
 
-// What is rare is not a method: a cursor that is lent to no call stays in the processor's registers.
+// What is not a method is called by value: a cursor that is lent to no call stays in the processor's
+// registers.
 
-#[inline]
+#[inline(always)]
 fn window<const N: usize>(buf: &mut [u8], at: usize) -> Option<&mut [u8; N]> {
     buf.get_mut(at..).and_then(<[u8]>::first_chunk_mut)
 }
@@ -232,6 +235,13 @@ fn any(buf: &mut [u8], at: usize, write: impl FnOnce(&mut Vec<u8>)) -> usize {
     let mut bytes = Vec::new();
     write(&mut bytes);
     copied(buf, at, &bytes)
+}
+
+/// A string that [`quoted`] can write; [`FULL`] where it is not.
+#[inline(never)]
+fn plain_string(buf: &mut [u8], at: usize, bytes: &[u8]) -> usize {
+    let is_plain = window(buf, at).is_some_and(|window| quoted(window, bytes));
+    if is_plain { at + bytes.len() + 2 } else { FULL }
 }
 
 /// A string that is long or has something to escape, or comes near the end.
@@ -279,12 +289,34 @@ fn any_uint(buf: &mut [u8], at: usize, value: u64) -> usize {
     }
 }
 
+/// Writes `millis`, where they have thirteen digits. Three at a time and from the middle to both ends:
+/// nothing waits long for another.
+#[inline(always)]
+fn thirteen_digits(window: &mut [u8; 16], millis: u64) -> bool {
+    let (upper, lower) = (millis / 1_000_000, millis % 1_000_000);
+    let (first_four, third) = (upper / 1000, upper % 1000);
+    let (first, second) = (first_four / 1000, first_four % 1000);
+    if !(1..10).contains(&first) {
+        return false;
+    }
+    window[0] = b'0' + u8::try_from(first).unwrap_or_default();
+    // With each three there comes a byte that the next three take the place of.
+    for (n, three) in [second, third, lower / 1000, lower % 1000].into_iter().enumerate() {
+        if let Some(digits) = usize::try_from(three).ok().and_then(|n| THREE_DIGITS.get(n))
+            && let Some(place) = window.get_mut(1 + 3 * n..).and_then(<[u8]>::first_chunk_mut)
+        {
+            *place = digits.0.to_le_bytes();
+        }
+    }
+    true
+}
+
 /// The text of a number of at most three digits before the point and three behind it, and its length.
 ///
 /// As [`exact_thousandths`], which says why these digits are the right ones. What is added moves the
 /// point of the sum behind the last thousandth: its lowest bits are the rounded integer, where a
 /// conversion would also have to look for what an integer cannot hold.
-#[inline]
+#[inline(always)]
 fn short_decimal(value: f64) -> Option<(u64, usize)> {
     const POINT: f64 = 4_503_599_627_370_496.0; // 2^52
     let magnitude = value.abs();
@@ -315,11 +347,8 @@ static THREE_DIGITS: [ThreeDigits; 1000] = {
     while n < 1000 {
         let (hundreds, tens, ones) = (n / 100, n / 10 % 10, n % 10);
         let whole = 1 + (n >= 10) as u32 + (n >= 100) as u32;
-        let fraction = if n == 0 {
-            0
-        } else {
-            4 - n.is_multiple_of(10) as u32 - n.is_multiple_of(100) as u32
-        };
+        let fraction =
+            if n == 0 { 0 } else { 4 - n.is_multiple_of(10) as u32 - n.is_multiple_of(100) as u32 };
         let digits = hundreds | tens << 8 | ones << 16 | 0x0030_3030;
         all[n as usize] = ThreeDigits(digits | (whole | fraction << 4) << 24);
         n += 1;
@@ -481,6 +510,12 @@ mod tests {
         for value in [0, -1, 7, -99_999_999, i64::MIN, i64::MAX] {
             assert_eq!(written(|c| c.int(value)), format!("{value}|"));
         }
+        for millis in [0, 999, 999_999_999_999, 1_000_000_000_000, 9_999_999_999_999, u64::MAX] {
+            assert_eq!(written(|c| c.millis(millis)), format!("{millis}|"));
+        }
+        for millis in (1_000_000_000_000..11_000_000_000_000).step_by(9_999_999_937) {
+            assert_eq!(written(|c| c.millis(millis)), format!("{millis}|"));
+        }
         for millis in [0, 999, 1_700_000_000_000, u64::MAX] {
             assert_eq!(written(|c| c.millis(millis)), format!("{millis}|"));
         }
@@ -530,10 +565,28 @@ mod tests {
         assert_eq!((cursor.len(), cursor.written()), (Some(0), Some(&b""[..])));
     }
 
+    #[test]
+    fn all_numbers_of_three_digits_on_both_sides_of_the_point_are_written() {
+        for n in 0..=1_001_000 {
+            check_float(f64::from(n) / 1000.0);
+        }
+        for n in (0..1_001_000).step_by(7) {
+            check_float(f64::from(-n) / 1000.0);
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_written_as_elsewhere(text in "\\PC{0,80}|[ -~]{0,80}|.{0,20}") {
             prop_assert_eq!(written(|c| c.string(&text)), appended(|buf| json::string(buf, &text)));
+        }
+
+        #[test]
+        fn any_whole_number_is_written(n in any::<u64>(), k in 0..3000_u64) {
+            for n in [n, n >> 40, n >> 52, k] {
+                prop_assert_eq!(written(|c| c.uint(n)), format!("{n}|"));
+                prop_assert_eq!(written(|c| c.millis(n)), format!("{n}|"));
+            }
         }
 
         #[test]

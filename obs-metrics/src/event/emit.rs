@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use obs_core::RequestContext;
-use obs_core::ids::SpanIds;
 use obs_core::json::{self, Object};
 use obs_core::redact::REDACTED;
 
@@ -19,22 +18,18 @@ use super::state::{Scratch, State};
 use crate::collector::{Inner, MESSAGE};
 use crate::dimensions::DimensionSet;
 use crate::encode::{self, Common, Directive, MetricRef};
+use crate::hash::mix;
 use crate::invocation;
 use crate::limits::{DIMENSIONS_PER_SET, METRICS_PER_DOCUMENT, takes_timestamp};
 use crate::line::{self, Level};
 use crate::names;
 use crate::property::{self, Stored};
 
-pub(super) fn emit(
-    inner: &Arc<Inner>,
-    state: &mut State,
-    context: Option<&RequestContext>,
-    span: Option<SpanIds>,
-) {
+pub(super) fn emit(inner: &Arc<Inner>, state: &mut State, context: Option<&RequestContext>) {
     let now = inner.now_millis();
     let millis = state.timestamp_millis.unwrap_or(now);
-    let in_time = takes_timestamp(millis, now);
-    if in_time && emit_known(inner, state, millis, context, span) {
+    let in_time = millis == now || takes_timestamp(millis, now);
+    if in_time && emit_known(inner, state, millis, context) {
         return;
     }
     state.leave();
@@ -48,7 +43,7 @@ pub(super) fn emit(
     }
     // Taken out, so that the rest of the state can be read meanwhile.
     let mut scratch = std::mem::take(&mut state.scratch);
-    emit_parts(&mut scratch, inner, state, millis, in_time, context, span);
+    emit_parts(&mut scratch, inner, state, millis, in_time, context);
     state.scratch = scratch;
 }
 
@@ -59,22 +54,19 @@ fn emit_known(
     state: &mut State,
     millis: u64,
     context: Option<&RequestContext>,
-    span: Option<SpanIds>,
 ) -> bool {
     if !inner.writes_lines_only() || !state.follows_to_the_end() {
         return false;
     }
     let Some(shape) = state.follow.as_ref().map(|follow| &follow.shape) else { return false };
-    if !inner.census.knows(shape.series_hash(inner.census.seed(), state.dimension_values())) {
-        return false;
-    }
     if let Some(context) = context
         && must_look_closer(inner, context, state.may_join(), shape)
     {
         return false;
     }
     let written = inner.write_at_cursor(|mut cursor, ids| {
-        line::append_ids_after(ids, context, span, &inner.counters);
+        line::append_ids_after(ids, context, state.span.as_ref(), &inner.counters);
+        let mut hash = shape.series_hash(inner.census.seed(), std::iter::empty());
         shape.begin(&mut cursor, inner.style, millis, state.message_text(), ids);
         for n in &shape.order {
             let (Some(call), Some(value)) = (shape.calls.get(*n), state.value(*n)) else {
@@ -82,7 +74,13 @@ fn emit_known(
             };
             cursor.piece(&call.key);
             match value {
-                Stored::Text(place) => cursor.string(state.text(place)),
+                Stored::Text(place) => {
+                    let text = state.text(place);
+                    cursor.string(text);
+                    if call.is_dimension() {
+                        hash = mix(hash, text.as_bytes());
+                    }
+                }
                 Stored::Float(value) => cursor.float(*value),
                 Stored::Unsigned(n) => cursor.uint(*n),
                 Stored::Signed(n) => cursor.int(*n),
@@ -90,8 +88,8 @@ fn emit_known(
                 Stored::Redacted => cursor.string(REDACTED),
             }
         }
-        cursor.bytes(b"}");
-        cursor.len()
+        cursor.byte(b'}');
+        cursor.len().filter(|_| inner.census.knows(hash))
     });
     if written {
         shape::used(shape);
@@ -119,7 +117,6 @@ fn emit_parts(
     timestamp_millis: u64,
     in_time: bool,
     context: Option<&RequestContext>,
-    span: Option<SpanIds>,
 ) {
     let Scratch { head, members } = scratch;
     head.clear();
@@ -127,7 +124,7 @@ fn emit_parts(
     let message = state.message_text().unwrap_or(MESSAGE);
     let mut object = Object::resume(head, true);
     inner.style.write(&mut object, Level::Info, timestamp_millis, message);
-    line::append_ids(head, context, span, &inner.counters);
+    line::append_ids(head, context, state.span, &inner.counters);
     let common =
         Common { namespace: &inner.namespace, timestamp_millis, aws: &inner.aws, line: head };
     let refused = (state.metrics().len() > 0 && !in_time).then_some("timestamp_out_of_window");
@@ -137,7 +134,7 @@ fn emit_parts(
     } else if is_plain(inner, state) && overflow::is_within_budgets(inner, state) {
         if let Some(context) = context
             && state.may_join()
-            && invocation::join(inner, context, || joined(inner, state, span))
+            && invocation::join(inner, context, || joined(inner, state))
         {
             return;
         }
@@ -159,7 +156,7 @@ fn emit_parts(
 }
 
 /// The event as a part of its invocation's document.
-fn joined(inner: &Inner, state: &State, span: Option<SpanIds>) -> invocation::Part {
+fn joined(inner: &Inner, state: &State) -> invocation::Part {
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let dimensions = DimensionSet::of(dimensions(inner, state).map(owned).collect())
         .with_rollups(&rollups(inner, state));
@@ -171,7 +168,12 @@ fn joined(inner: &Inner, state: &State, span: Option<SpanIds>) -> invocation::Pa
         write_property(&mut member, state, value);
         (name.to_owned(), member)
     });
-    invocation::Part { dimensions, metrics: metrics.collect(), members: members.collect(), span }
+    invocation::Part {
+        dimensions,
+        metrics: metrics.collect(),
+        members: members.collect(),
+        span: state.span,
+    }
 }
 
 /// The collector's dimensions that the event does not have itself, and the event's own.

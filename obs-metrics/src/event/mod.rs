@@ -14,7 +14,9 @@ use std::time::SystemTime;
 
 use obs_core::RequestContext;
 use obs_core::clock::millis_since_epoch;
-use obs_core::ids::{self, SpanIds};
+use obs_core::ids;
+#[cfg(test)]
+use obs_core::ids::SpanIds;
 
 use crate::collector::Inner;
 use crate::property::PropertyValue;
@@ -57,9 +59,6 @@ struct Live {
     collector: Arc<Inner>,
     /// From a pool of the thread: reused, so that the steady state allocates nothing.
     state: Box<State>,
-    /// Where the work began: it may end on a thread that knows nothing of the request.
-    context: Option<RequestContext>,
-    span: Option<SpanIds>,
 }
 
 impl Event {
@@ -68,8 +67,11 @@ impl Event {
             let pooled = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
             let mut state = pooled.unwrap_or_default();
             state.begin(collector.id);
-            let (context, span) = (RequestContext::current(), ids::current_ids());
-            Live { collector, state, context, span }
+            state.context = RequestContext::current();
+            if let Some(span) = ids::current_ids() {
+                state.span = Some(span);
+            }
+            Live { collector, state }
         });
         Self { live }
     }
@@ -146,7 +148,7 @@ impl Event {
     /// secret is redacted. The largest ones are cut where the document would exceed its size.
     pub fn property<'v>(&mut self, name: &str, value: impl Into<PropertyValue<'v>>) -> &mut Self {
         if let Some(live) = &mut self.live {
-            let Live { collector, state, .. } = live;
+            let Live { collector, state } = live;
             state.property(name, value.into(), &collector.redactor, &collector.counters);
         }
         self
@@ -174,24 +176,37 @@ impl Event {
     /// Writes what was recorded, and leaves the event empty, as it began. Dropping it does the same.
     pub fn emit(&mut self) {
         if let Some(live) = &mut self.live {
-            let Live { collector, state, .. } = live;
-            collector.counters.values(state.take_came());
-            if !state.is_empty() {
-                emit::emit(collector, state, live.context.as_ref(), live.span);
-            }
-            state.clear();
-            state.begin(collector.id);
+            live.emit();
+            live.state.clear();
+            live.state.begin(live.collector.id);
+        }
+    }
+}
+
+impl Live {
+    fn emit(&mut self) {
+        let Self { collector, state } = self;
+        match state.take_came() {
+            0 => {}
+            came => collector.counters.values(came),
+        }
+        if !state.is_empty() {
+            // Taken out, so that the rest of the state can be changed meanwhile.
+            let context = state.context.take();
+            emit::emit(collector, state, context.as_ref());
+            state.context = context;
         }
     }
 }
 
 impl Drop for Event {
     fn drop(&mut self) {
-        self.emit();
-        if let Some(mut live) = self.live.take()
-            && live.state.is_worth_keeping()
-        {
+        let Some(mut live) = self.live.take() else { return };
+        live.emit();
+        if live.state.is_worth_keeping() {
             live.state.clear();
+            live.state.context = None;
+            live.state.span = None;
             let _gone = POOL.try_with(|pool| {
                 let mut pool = pool.borrow_mut();
                 if pool.len() < POOLED_STATES {

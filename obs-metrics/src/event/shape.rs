@@ -269,7 +269,7 @@ impl Call {
     }
 
     fn is(&self, what: What, name: &str) -> bool {
-        self.what == what && *self.name == *name
+        self.what == what && is_same(self.name.as_bytes(), name.as_bytes())
     }
 }
 
@@ -297,6 +297,23 @@ pub(super) fn remember(shape: Shape) {
 thread_local! {
     /// The one that was used last stands first, the others in the order of their use, about.
     static KNOWN: RefCell<Vec<Arc<Shape>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether both are the same: without a call where they are names of ordinary length.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    /// The first and the last of them, which overlap, are all of them.
+    #[inline]
+    fn ends<const N: usize>(bytes: &[u8]) -> Option<[[u8; N]; 2]> {
+        Some([*bytes.first_chunk()?, *bytes.last_chunk()?])
+    }
+    one.len() == other.len()
+        && match one.len() {
+            4..8 => ends::<4>(one) == ends(other),
+            8..=16 => ends::<8>(one) == ends(other),
+            17..=32 => ends::<16>(one) == ends(other),
+            _ => one == other,
+        }
 }
 
 fn is_taken_as_it_stands(what: What, name: &str) -> bool {

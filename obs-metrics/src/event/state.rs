@@ -5,7 +5,8 @@
 
 use std::ops::Range;
 
-use obs_core::Redactor;
+use obs_core::ids::SpanIds;
+use obs_core::{Redactor, RequestContext};
 
 use super::parts::Parts;
 use super::shape::{Follow, What};
@@ -36,6 +37,9 @@ pub(super) struct State {
     /// Nothing of the collector's dimensions; always a document of its own.
     pub(super) is_single: bool,
     pub(super) scratch: Scratch,
+    /// Where the work began: it may end on a thread that knows nothing of the request.
+    pub(super) context: Option<RequestContext>,
+    pub(super) span: Option<SpanIds>,
 }
 
 /// Where an emission puts what it encodes before the document.
@@ -63,7 +67,10 @@ impl State {
         self.message = None;
         self.timestamp_millis = None;
         self.values.clear();
-        self.parts.clear();
+        // While a shape is followed, there are none.
+        if self.follow.is_none() {
+            self.parts.clear();
+        }
         self.is_single = false;
     }
 
@@ -157,15 +164,6 @@ impl State {
         self.values.get(call)
     }
 
-    /// The values of dimensions, in the order of the shape's calls.
-    pub(super) fn dimension_values(&self) -> impl Iterator<Item = &str> {
-        let calls = self.follow.iter().flat_map(|follow| follow.shape.calls.iter());
-        calls.zip(&self.values).filter_map(|(call, value)| match value {
-            Stored::Text(place) if call.is_dimension() => Some(self.text(place)),
-            _ => None,
-        })
-    }
-
     pub(super) fn text(&self, place: &Range<usize>) -> &str {
         &self.text[place.clone()]
     }
@@ -191,6 +189,8 @@ pub(super) fn append(text: &mut String, part: &str) -> Range<usize> {
     start..text.len()
 }
 
+/// In place: what was written in parts and is moved as a whole waits for them.
+#[inline(always)]
 fn stored(text: &mut String, value: PropertyValue<'_>, redacted: bool) -> Stored {
     match value.0 {
         _ if redacted => Stored::Redacted,

@@ -73,7 +73,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field, a dimension.
-    #[inline]
+    #[inline(always)]
     pub fn dimension(&mut self, value: &(impl DimensionValue + ?Sized)) {
         match &mut self.0 {
             To::Line(line) => match (line.next(), value.dimension()) {
@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field, a metric.
-    #[inline]
+    #[inline(always)]
     pub fn metric(&mut self, value: &(impl MetricValue + ?Sized)) {
         match &mut self.0 {
             To::Line(line) => match line.next().and_then(|call| Some((call, call.unit()?))) {
@@ -114,7 +114,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field, a property.
-    #[inline]
+    #[inline(always)]
     pub fn property(&mut self, value: &(impl PropertySource + ?Sized)) {
         match &mut self.0 {
             To::Line(line) => {
@@ -135,12 +135,12 @@ impl<'a> Fields<'a> {
 
 impl<'a> Line<'a> {
     /// The next field; `None` once the event deviates.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'a Call> {
         if self.deviates { None } else { self.rest.next() }
     }
 
-    #[inline]
+    #[inline(always)]
     fn dimension(&mut self, call: &Call, value: &str) {
         self.cursor.piece(&call.key);
         // Whatever can be written quickly is a value that is taken, unless it begins with a space.
@@ -155,7 +155,7 @@ impl<'a> Line<'a> {
         self.hash = mix(self.hash, value.as_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     fn metric(&mut self, call: &Call, values: Values<'_>) {
         match values {
             Values::One(value) if limits::takes_value(value) => {
@@ -185,14 +185,14 @@ pub(crate) fn write_line(inner: &Inner, work: &(impl MetricEvent + ?Sized)) -> b
         }
         let mut values = 0;
         let written = inner.write_at_cursor(|mut cursor, ids| {
-            line::append_ids_after(ids, context, span, &inner.counters);
+            line::append_ids_after(ids, context, span.as_ref(), &inner.counters);
             known.begin(&mut cursor, inner.style, inner.now_millis(), shape.message, ids);
             let hash = known.series_hash(inner.census.seed(), std::iter::empty());
             let line = Line { cursor, rest: known.calls.iter(), values: 0, hash, deviates: false };
             let mut fields = Fields(To::Line(line));
             work.write(&mut fields);
             let To::Line(mut line) = fields.0 else { return None };
-            line.cursor.bytes(b"}");
+            line.cursor.byte(b'}');
             values = line.values;
             line.cursor.len().filter(|_| !line.deviates && inner.census.knows(line.hash))
         });

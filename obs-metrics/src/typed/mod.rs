@@ -70,4 +70,6 @@ pub enum Field {
 }
 
 #[cfg(test)]
+mod same_text_tests;
+#[cfg(test)]
 mod tests;
