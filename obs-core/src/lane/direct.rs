@@ -15,8 +15,8 @@
 //! 1 and b change the same word, so one of them comes first. If it is 1, then b sees ASKED, and the
 //! queue is looked at. If it is b, then 1 reads what b wrote, or what others have made of it since (a
 //! release sequence): a happens before 2, and 2 finds the worker free, or with somebody whose own look
-//! is still to come. A flush and a caller that waits for room set ASKED too, before they look whether
-//! there is anything to wait for: b's thread wakes them, or they see that it is done.
+//! is still to come. A flush sets ASKED too, before it looks whether there is anything to wait for: b's
+//! thread wakes it, or it sees that it is done.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};

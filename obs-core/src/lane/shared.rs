@@ -67,8 +67,6 @@ pub(super) struct State<B> {
     told: Told,
     /// How many threads wait for `settled`: signalling it is a system call even if nobody does.
     waiting_threads: usize,
-    /// How many callers want room that there was none for.
-    want_room: usize,
 }
 
 impl<B: Batch> State<B> {
@@ -79,7 +77,7 @@ impl<B: Batch> State<B> {
 
     /// Whether there is anything to do or to mind beside the next item.
     fn is_busy(&self) -> bool {
-        self.has_work() || self.closed || !self.waiting.is_empty() || self.want_room > 0
+        self.has_work() || self.closed || !self.waiting.is_empty()
     }
 }
 
@@ -164,7 +162,6 @@ impl<B: Batch> Shared<B> {
                 reported: Counts::default(),
                 told: Told::default(),
                 waiting_threads: 0,
-                want_room: 0,
             }),
             settled: Condvar::new(),
             caller_driven: AtomicBool::new(false),
@@ -287,43 +284,32 @@ impl<B: Batch> Shared<B> {
             return Err(Reason::TooLarge);
         }
         let mut give_up = None;
-        let result = loop {
+        loop {
             if state.closed {
-                break Err(Reason::Closed);
+                return Err(Reason::Closed);
             }
             if state.queue_bytes + self.with_sink(&state) + bytes <= self.capacity {
-                break Ok(());
+                return Ok(state);
             }
             let Overflow::Block(limit) = self.overflow else {
-                break Err(Reason::QueueFull);
+                return Err(Reason::QueueFull);
             };
             if is_delivering(self.id()) {
                 // The thread that would make room must not wait for it.
-                break Err(Reason::Reentrant);
+                return Err(Reason::Reentrant);
             }
-            let now = Instant::now();
-            let Some(until) = give_up else {
-                give_up = Some(deadline_after(now, limit));
-                state.want_room += 1;
-                self.post(&state);
-                // Who delivers directly may have been done before it could see that.
-                continue;
-            };
             // What is queued must not linger while somebody waits for its place.
             state.urgent = true;
             if let Some((_, waker)) = state.sleeping.take() {
                 waker.wake();
             }
+            let now = Instant::now();
+            let until = *give_up.get_or_insert_with(|| deadline_after(now, limit));
             if now >= until {
-                break Err(Reason::QueueFull);
+                return Err(Reason::QueueFull);
             }
             state = self.wait_settled(state, until - now);
-        };
-        if give_up.is_some() {
-            state.want_room -= 1;
-            self.post(&state);
         }
-        result.map(|()| state)
     }
 
     /// The weight of what the sink has now, or may have.

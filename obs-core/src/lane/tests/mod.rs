@@ -1,3 +1,4 @@
+mod direct;
 mod without_thread;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
