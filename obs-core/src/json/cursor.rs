@@ -326,7 +326,6 @@ fn short_decimal(value: f64) -> Option<(u64, usize)> {
     if !(scaled < 999_999.5 && (sum - POINT) / 1000.0 == magnitude) {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "below 10^6")]
     let thousandths = (sum.to_bits() & 0xf_ffff) as u32;
     let three = |n: u32| THREE_DIGITS.get(n as usize);
     let (whole, fraction) = (three(thousandths / 1000)?, three(thousandths % 1000)?);

@@ -22,6 +22,7 @@
 //!   once per batch and not per item.
 //! - A lane whose worker cannot be started delivers on its callers' threads. They never wait for each
 //!   other there: who finds the worker busy leaves its item to the one that runs it.
+//!   While nothing else is going on, a push there goes past the queue (`direct.rs`).
 //! - What was lost stands in the stream: the sink is told before the next delivery, and by a flush or
 //!   the end if there is none, until something of a delivery arrived.
 
