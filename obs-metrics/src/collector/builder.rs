@@ -331,7 +331,7 @@ impl MetricsCollectorBuilder {
                 FlushInterval::Default | FlushInterval::Never => None,
             }),
             process: Table::sharded(),
-            apart: Table::default(),
+            apart: Table::sharded(),
             invocations: Mutex::default(),
         };
         Ok(MetricsCollector { inner: Some(Arc::new(inner)) })
