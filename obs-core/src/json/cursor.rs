@@ -219,13 +219,16 @@ fn copied(buf: &mut [u8], at: usize, bytes: &[u8]) -> usize {
     }
 }
 
-/// A piece of several steps: long enough for a call.
-#[inline(never)]
+/// A piece of several steps, one by one: that is faster than a call to copy them all.
+#[inline]
 fn long_piece(buf: &mut [u8], at: usize, piece: &Piece) -> usize {
-    match copied(buf, at, piece.steps.as_flattened()) {
-        FULL => FULL,
-        _ => at + piece.len,
+    let mut to = at;
+    for step in &piece.steps {
+        let Some(place) = window(buf, to) else { return FULL };
+        *place = *step;
+        to += STEP;
     }
+    at + piece.len
 }
 
 /// Writes what `write` appends, through a buffer of its own: for what is rare.
