@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use obs_core::json::Object;
 
 use crate::census::{Candidate, Census};
-use crate::collector::{Inner, Written};
+use crate::collector::{Inner, Written, lock};
 use crate::datum::{Datum, Kind, SeriesKey};
 use crate::dimensions::DimensionSet;
 use crate::distribution::Distribution;
@@ -77,7 +77,7 @@ impl Inner {
     /// what was waiting before.
     pub(crate) fn emit_own(&self, depth: u64) {
         let Some(own) = &self.own else { return };
-        // Another flush that is at it says it; and a synchronous writer may flush on this thread.
+        // Another flush that is at it says it.
         let Some(mut sent) = try_lock(&own.sent) else { return };
         let now = self.counters.read();
         if now.values == sent.stats.values {
@@ -106,8 +106,12 @@ impl Inner {
         .into_iter()
         .flatten()
         .collect();
-        let written = self.emit(&data, &reasons(&sent.stats, &now));
-        *sent = Sent { stats: now, lost, own: written };
+        let reasons = reasons(&sent.stats, &now);
+        *sent = Sent { stats: now, lost, own: Written::default() };
+        // Let go before anything is written: a synchronous writer may flush, on this thread or another.
+        drop(sent);
+        let written = self.emit(&data, &reasons);
+        lock(&own.sent).own = written;
     }
 }
 

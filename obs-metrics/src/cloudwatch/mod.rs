@@ -78,8 +78,8 @@ pub const LOST_METRIC: &str = "ObsMetricsDropped";
 
 /// A sink that sends series with `PutMetricData`.
 ///
-/// Region, credentials and endpoint are those of the `SdkConfig`; how often something is sent is the
-/// business of whoever flushes. [`Sink::cloudwatch`] is this with its defaults.
+/// Region, credentials and endpoint are those of the `SdkConfig`; what was recorded is sent by each flush,
+/// every minute unless the collector says otherwise. [`Sink::cloudwatch`] is this with its defaults.
 ///
 /// ```no_run
 /// use obs_metrics::{CloudWatch, MetricsCollector};

@@ -33,7 +33,11 @@ pub(super) fn emit(inner: &Arc<Inner>, state: &mut State, context: Option<&Reque
         return;
     }
     state.leave();
-    if in_time && !inner.writes_lines_only() {
+    if !in_time {
+        let values = state.metrics().map(|metric| metric.values.count()).sum();
+        inner.counters.out_of_window(values);
+    } else if !inner.writes_lines_only() {
+        inner.interval.ensure(inner);
         let dimensions: Vec<_> = state.dimensions().collect();
         let at = state.timestamp_millis;
         inner.aggregate_event(at, &dimensions, state.metrics(), state.is_single);
@@ -128,10 +132,7 @@ fn emit_parts(
     let common =
         Common { namespace: &inner.namespace, timestamp_millis, aws: &inner.aws, line: head };
     let refused = (state.metrics().len() > 0 && !in_time).then_some("timestamp_out_of_window");
-    if refused.is_some() {
-        let values = state.metrics().map(|metric| metric.values.count()).sum();
-        inner.counters.out_of_window(values);
-    } else if is_plain(inner, state) && overflow::is_within_budgets(inner, state) {
+    if refused.is_none() && is_plain(inner, state) && overflow::is_within_budgets(inner, state) {
         if let Some(context) = context
             && state.may_join()
             && invocation::join(inner, context, || joined(inner, state))

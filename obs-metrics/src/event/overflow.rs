@@ -63,7 +63,8 @@ impl<'a> Resolved<'a> {
         for Measured { name, metric, overflow } in &mut self.metrics {
             let Metric { unit, resolution, values, .. } = *metric;
             let candidate = Candidate { name, unit, resolution, dimensions: &set };
-            let count = values.count();
+            // Where sinks take series too, these values are counted as they are aggregated.
+            let count = if inner.writes_lines_only() { values.count() } else { 0 };
             let admission = inner.census.admit(&inner.counters, &candidate, count);
             let Admission::Overflow { dimensions, renamed } = admission else { continue };
             *overflow = Some(dimensions);

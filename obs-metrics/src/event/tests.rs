@@ -216,14 +216,14 @@ fn the_second_event_of_a_kind_in_a_request_is_a_document_of_its_own() {
 }
 
 #[test]
-fn the_largest_properties_are_cut_where_the_document_would_be_too_large() {
+fn scenario_18_the_largest_properties_are_cut_where_the_document_would_be_too_large() {
     let capture = Capture::default();
     let metrics = capture.builder().document_bytes(MIN_DOCUMENT_BYTES).build().unwrap();
     let context = RequestContext::builder().request_id("8f5c").build();
     context.append("appended", "y".repeat(200_000));
     let entered = context.enter();
     let mut work = metrics.event();
-    work.property("small", "kept").property("large", "ä\n".repeat(1_000_000));
+    work.property("small", "kept").property("large", "ä\n".repeat(3_500_000));
     work.put("A", 1.0, Unit::Count);
     drop((work, entered));
     let line = capture.text();

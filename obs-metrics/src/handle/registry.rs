@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex};
 
 use crate::aggregate::{CounterCell, GaugeCell, HistogramCell};
@@ -79,6 +80,9 @@ fn take_all<C>(registered: &Mutex<Registered<C>>, mut take: impl FnMut(&Series<C
         series.retain(|series| {
             let is_held = Arc::strong_count(series) > 2;
             if !is_held {
+                // The count is read without ordering: what the last handle recorded before it was
+                // dropped must be seen here.
+                fence(Ordering::Acquire);
                 take(series);
                 by_key.remove(&series.key);
             }

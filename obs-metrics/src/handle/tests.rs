@@ -229,3 +229,42 @@ fn scenario_1_what_is_recorded_while_others_flush_is_sent_once() {
     }
     assert_eq!((count, observed), (80_000.0, 80_000.0));
 }
+
+#[test]
+fn scenario_26_a_clock_that_steps_back_makes_no_duration_negative() {
+    let capture = Capture::default();
+    let clock = std::sync::Arc::new(obs_core::clock::ManualClock::at_millis(crate::capture::NOW));
+    let metrics = capture.builder().clock(Shared(std::sync::Arc::clone(&clock))).build().unwrap();
+    let timer = metrics.timer("T").register().unwrap();
+    let running = timer.start();
+    clock.set(crate::capture::now() - Duration::from_secs(3600));
+    assert!(running.stop() < LONG);
+    metrics.record_processing_time("sales", Duration::ZERO);
+    drop(metrics.flush(LONG));
+    let documents = capture.documents();
+    assert_eq!(documents[0].timestamp(), crate::capture::now() - Duration::from_secs(3600));
+    let metrics: Vec<_> = documents.iter().flat_map(|document| document.metrics()).collect();
+    assert!(metrics.len() == 2 && metrics.iter().all(|metric| metric.sum() >= 0.0));
+
+    #[derive(Debug)]
+    struct Shared(std::sync::Arc<obs_core::clock::ManualClock>);
+    impl obs_core::clock::Clock for Shared {
+        fn now(&self) -> std::time::SystemTime {
+            self.0.now()
+        }
+    }
+}
+
+#[test]
+fn scenario_11_what_is_recorded_after_a_shutdown_is_counted_as_lost() {
+    let capture = Capture::default();
+    let metrics = capture.collector();
+    let counter = metrics.counter("C").register().unwrap();
+    counter.add(1);
+    assert_eq!(metrics.shutdown(LONG).delivered(), 1);
+    counter.add(2);
+    metrics.event().put("A", 1.0, Unit::Count);
+    let report = metrics.flush(LONG);
+    assert_eq!((report.delivered(), report.dropped()), (0, 2), "{report}");
+    assert_eq!(capture.values(), [("C".to_owned(), vec![(1.0, 1.0)])]);
+}
