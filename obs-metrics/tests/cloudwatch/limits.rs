@@ -115,3 +115,20 @@ fn scenario_25_what_is_out_of_the_time_window_is_rejected_and_not_sent() {
         assert_eq!(reasons.contains(&(Reason::Rejected, 2)), !taken, "{report}");
     }
 }
+
+#[test]
+fn scenario_25_an_event_out_of_the_window_is_counted_and_one_within_keeps_its_time() {
+    let service = Service::accepting();
+    let metrics = builder(Sink::cloudwatch(&service.config())).build().unwrap();
+    let now = SystemTime::now();
+    for hours in [15 * 24, 24] {
+        let time = now - Duration::from_secs(hours * 3600);
+        metrics.event().timestamp(time).put("A", 1.0, Unit::Count).put("B", 2.0, Unit::Count);
+    }
+    metrics.event().dimension("Pipeline", "sales").put("C", 3.0, Unit::Count);
+    metrics.event().dimension("Pipeline", "sales").put("C", 3.0, Unit::Count);
+    let report = metrics.flush(LONG);
+    // Two with a time of their own, and one for both events of now.
+    assert_eq!((report.delivered(), report.failed()), (3, 0), "{report}");
+    assert_eq!(metrics.stats().values_out_of_window, 2);
+}
