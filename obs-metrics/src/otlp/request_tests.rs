@@ -17,7 +17,7 @@ fn datum(name: &str, kind: Kind, dimensions: &[(&str, &str)], values: &[(f64, u6
         kind,
         dimensions: Arc::new(DimensionSet::of(pairs)),
     };
-    Datum { key: Arc::new(key), timestamp_millis: NOW, values: values.to_vec() }
+    Datum { key: Arc::new(key), timestamp_millis: NOW, values: values.to_vec().into() }
 }
 
 fn origin() -> Origin {

@@ -67,7 +67,7 @@ fn datum(name: &str, kind: Kind, unit: Unit, values: &[(f64, u64)]) -> Datum {
         kind,
         dimensions: Arc::new(DimensionSet::of(pairs)),
     };
-    Datum { key: Arc::new(key), timestamp_millis: NOW, values: values.to_vec() }
+    Datum { key: Arc::new(key), timestamp_millis: NOW, values: values.to_vec().into() }
 }
 
 fn count(value: f64) -> Datum {
