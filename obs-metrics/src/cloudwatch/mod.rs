@@ -56,16 +56,15 @@ mod requests;
 mod retry;
 mod sending;
 
-use std::fmt;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use obs_core::lane::{Lane, LaneBuilder, Records};
 
+use crate::Error;
 use crate::datum::Datum;
+pub use crate::sink::LastFailure;
 use crate::sink::{Sink, Start};
-use crate::{Error, collector};
 use client::Connection;
 use sending::{Notice, Sending};
 
@@ -192,34 +191,6 @@ impl Sink {
     /// ```
     pub fn cloudwatch(config: &SdkConfig) -> Self {
         CloudWatch::new(config).into()
-    }
-}
-
-/// Why the last attempt that failed did so, in words for people: nothing is logged by a sink, whose
-/// own log lines could be what fails. Displays `no failure` where there was none.
-#[derive(Clone, Default)]
-pub struct LastFailure(Arc<Mutex<Option<String>>>);
-
-impl LastFailure {
-    /// The failure; `None` where there was none.
-    pub fn get(&self) -> Option<String> {
-        collector::lock(&self.0).clone()
-    }
-
-    fn set(&self, failure: String) {
-        *collector::lock(&self.0) = Some(failure);
-    }
-}
-
-impl fmt::Display for LastFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.get().as_deref().unwrap_or("no failure"))
-    }
-}
-
-impl fmt::Debug for LastFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LastFailure").field(&self.get()).finish()
     }
 }
 

@@ -23,6 +23,7 @@ use super::{LOST_METRIC, LastFailure};
 use crate::datum::{Datum, Kind, SeriesKey};
 use crate::dimensions::DimensionSet;
 use crate::distribution::Distribution;
+use crate::sink::chain;
 use crate::unit::{Resolution, Unit};
 
 /// Sends series to CloudWatch.
@@ -281,19 +282,4 @@ fn coded(code: Option<&str>, message: Option<&str>) -> String {
 
 fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
     error.is::<CredentialsError>() || error.source().is_some_and(is_about_credentials)
-}
-
-/// What an error and those behind it say, each once.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -1,6 +1,5 @@
 //! The HTTP client: made on the lane's own runtime, at the first request.
 
-use std::error::Error;
 use std::io;
 use std::time::Duration;
 
@@ -12,6 +11,8 @@ use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::sink::chain;
 
 /// A connection that is not there after this time will not be there soon.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -89,19 +90,4 @@ impl Client {
         let body = body.map(|body| body.to_bytes()).unwrap_or_default();
         Ok(Answer { status, retry_after, body })
     }
-}
-
-/// What an error and those behind it say, each once.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -111,8 +111,6 @@ mod signer;
 mod sink;
 mod unit;
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_types::SdkConfig;
@@ -121,6 +119,7 @@ use obs_core::lane::{Lane, LaneBuilder, Records};
 
 use crate::Error;
 use crate::datum::Datum;
+pub use crate::sink::LastFailure;
 use crate::sink::{Sink, Start};
 use request::{Intervals, Origin};
 use settings::{Given, Secret, Target};
@@ -303,38 +302,6 @@ impl Sink {
     /// CloudWatch's own OTLP endpoint: [`Otlp::cloudwatch`] with its defaults.
     pub fn otlp_cloudwatch(config: &SdkConfig) -> Self {
         Otlp::cloudwatch(config).into()
-    }
-}
-
-/// Why the last attempt that failed did so. Displays `no failure` where there was none.
-#[derive(Clone, Default)]
-pub struct LastFailure(Arc<Mutex<Option<String>>>);
-
-impl LastFailure {
-    /// The failure; `None` where there was none.
-    pub fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, failure: String) {
-        const SHOWN: usize = 500;
-        let failure = match failure.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{}…", &failure[..end]),
-            None => failure,
-        };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
-    }
-}
-
-impl fmt::Display for LastFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.get().as_deref().unwrap_or("no failure"))
-    }
-}
-
-impl fmt::Debug for LastFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LastFailure").field(&self.get()).finish()
     }
 }
 

@@ -15,12 +15,13 @@ use obs_core::lane::{AsyncSink, Delivery, Reason, Records};
 use tracing_core::dispatcher::{Dispatch, set_default};
 
 use super::answer;
-use super::client::{Client, chain};
+use super::client::Client;
 use super::request::{Draft, Encoded, Intervals, Origin, takes_timestamp};
 use super::retry::{self, Step, TICK, Verdict};
 use super::settings::Settings;
 use super::{LastFailure, MAX_LABEL_BYTES};
 use crate::datum::Datum;
+use crate::sink::chain;
 
 /// Sends series to an OTLP endpoint.
 #[derive(Debug)]
