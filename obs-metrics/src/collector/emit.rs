@@ -272,6 +272,9 @@ impl Inner {
     /// Says in the stream how many values were dropped, if any were since it was last said, and which
     /// metrics have too many series, if there is a new one.
     pub(super) fn report_losses(&self) {
+        if self.outputs.lines.is_empty() {
+            return;
+        }
         if let Some(stats) = self.counters.unreported() {
             let millis = self.now_millis();
             self.write(|buf| line::write_loss(buf, self.style, millis, &stats));
