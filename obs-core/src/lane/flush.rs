@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::report::{FlushReport, LaneReport};
-use super::shared::{Locked, Shared, State, Target, deadline_after};
+use super::shared::{Locked, Shared, State, deadline_after};
 use super::worker::is_delivering;
 use crate::timer::{self, Timer};
 
@@ -24,6 +24,15 @@ pub struct Flush<B: Batch> {
     deadline: Instant,
     /// Wakes the future when its time is over; unused where a thread waits.
     timer: Option<Timer>,
+}
+
+/// What a flush waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    /// The number of the last item that was queued before it.
+    pub(super) queued: u64,
+    /// How many items were delivered directly before it, those included that are being delivered.
+    pub(super) direct: u64,
 }
 
 impl<B: Batch> Flush<B> {
@@ -51,7 +60,7 @@ impl<B: Batch> Flush<B> {
 
     fn is_over(&self, state: &State<B>, now: Instant) -> bool {
         // A thread that delivers for this lane must not wait for itself.
-        (self.lane.has_settled(state, self.target) && !state.tell)
+        (self.lane.has_settled(state, self.target) && !state.is_to_tell())
             || now >= self.deadline
             || is_delivering(self.lane.id())
     }

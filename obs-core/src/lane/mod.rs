@@ -30,6 +30,7 @@ mod batch;
 mod builder;
 mod direct;
 mod flush;
+mod handover;
 #[cfg(feature = "tokio")]
 mod patience;
 mod report;
@@ -44,6 +45,7 @@ use std::time::{Duration, Instant};
 pub use batch::{Batch, Lines, Records};
 pub use builder::{LaneBuilder, Overflow};
 pub use flush::Flush;
+pub use handover::{Handover, Handovers, Settled};
 #[cfg(feature = "tokio")]
 pub use patience::{Attempt, Patience, due_before};
 pub use report::{FlushReport, LaneReport, LaneStats, Lost, Reason};

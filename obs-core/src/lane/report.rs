@@ -292,7 +292,8 @@ impl fmt::Display for FlushReport {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LaneReport {
-    /// The lane's name.
+    /// The lane's name, or that of a producer of which something had not reached its lanes in time
+    /// ([`Handovers`](super::Handovers)).
     pub name: &'static str,
     /// Items that arrived.
     pub delivered: u64,
@@ -309,6 +310,19 @@ pub struct LaneReport {
 }
 
 impl LaneReport {
+    /// Of a wait that was given up: nothing is known but how much was waited for.
+    pub(super) fn out_of_time(name: &'static str, pending: u64) -> Self {
+        Self {
+            name,
+            delivered: 0,
+            dropped: 0,
+            failed: 0,
+            pending,
+            timed_out: true,
+            reasons: Vec::new(),
+        }
+    }
+
     pub(super) fn between(
         name: &'static str,
         before: &Counts,

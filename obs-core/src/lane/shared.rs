@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::batch::Batch;
 use super::builder::Overflow;
 use super::direct::Desk;
+use super::flush::Target;
 use super::report::{Counters, Counts, LaneStats, Observed, Reason, Told, Untold};
 use super::worker::{Drain, Turn, is_delivering};
 use crate::health::{self, Event};
@@ -54,8 +55,11 @@ pub(super) struct State<B> {
     next_flush: u64,
     /// When the shutdown gives up: it overrules the flushes.
     shutdown_deadline: Option<Instant>,
-    /// A flush or the end asks that losses be told, even if nothing else is queued.
-    pub(super) tell: bool,
+    /// A flush or the end asks that losses be told, even if nothing else is queued; until it is read
+    /// what they are.
+    tell: bool,
+    /// The batch that the sink has now answers that.
+    telling: bool,
     pub(super) closed: bool,
     /// How the worker sleeps, and how to wake it.
     sleeping: Option<(Sleep, Waker)>,
@@ -73,6 +77,11 @@ impl<B: Batch> State<B> {
     /// Whether there is something for a worker that has no thread.
     pub(super) fn has_work(&self) -> bool {
         !self.queue.is_empty() || self.tell
+    }
+
+    /// Whether somebody asked that losses be told, and the sink is not done with that.
+    pub(super) fn is_to_tell(&self) -> bool {
+        self.tell || self.telling
     }
 
     /// Whether there is anything to do or to mind beside the next item.
@@ -156,6 +165,7 @@ impl<B: Batch> Shared<B> {
                 next_flush: 0,
                 shutdown_deadline: None,
                 tell: false,
+                telling: false,
                 closed: false,
                 sleeping: None,
                 flush_wakers: Vec::new(),
@@ -381,6 +391,8 @@ impl<B: Batch> Shared<B> {
         state.taken = state.pushed;
         state.waiting_since = None;
         state.urgent = false;
+        // Here and not when the batch is settled: who asks in between asks for what is lost by then.
+        state.telling = std::mem::take(&mut state.tell);
         self.counters.untold(&state.told)
     }
 
@@ -398,7 +410,7 @@ impl<B: Batch> Shared<B> {
         let mut state = self.lock();
         state.in_flight_bytes = 0;
         state.settled = state.taken;
-        state.tell = false;
+        state.telling = false;
         self.announce(state)
     }
 
@@ -542,15 +554,6 @@ impl<B> Drop for Shared<B> {
             health::count_by(Event::WorkerNotStarted, lost);
         }
     }
-}
-
-/// What a flush waits for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Target {
-    /// The number of the last item that was queued before it.
-    pub(super) queued: u64,
-    /// How many items were delivered directly before it, those included that are being delivered.
-    pub(super) direct: u64,
 }
 
 /// `now + limit`, or as far as a century where that cannot be represented.

@@ -373,6 +373,30 @@ fn scenario_12_losses_are_told_when_a_sink_that_failed_works_again_or_the_lane_e
 }
 
 #[test]
+fn scenario_12_what_is_dropped_while_the_sink_has_its_last_batch_is_told_before_the_lane_ends() {
+    for (shutdown, synchronous) in [(true, false), (false, false), (true, true), (false, true)] {
+        let (world, builder, sink) = recorder();
+        let builder = builder.capacity_bytes(160).linger(Duration::ZERO);
+        let lane = if synchronous { builder.synchronous() } else { builder }.start(sink);
+        world.blocked.store(true, Ordering::Release);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| assert!(say(&lane, "123456789")));
+            while world.deliveries.load(Ordering::Relaxed) == 0 {
+                std::thread::yield_now();
+            }
+            // With the sink and not in the queue: there is nothing to take after it.
+            assert!(!lane.push(155, |lines| lines.push(b"no room")));
+            let end = if shutdown { lane.shutdown_async(LONG) } else { lane.flush_async(LONG) };
+            world.blocked.store(false, Ordering::Release);
+            let report = end.wait();
+            assert_eq!((report.delivered(), report.dropped()), (1, 1), "{report}");
+            first.join().unwrap();
+        });
+        assert_eq!(world.lines(), ["123456789", "lost 1: queue_full"]);
+    }
+}
+
+#[test]
 fn scenario_03_each_loss_is_in_one_report_also_where_flushes_overlap() {
     let (world, builder, sink) = recorder();
     let lane = builder.capacity_bytes(10).start(sink);
