@@ -126,11 +126,14 @@ impl InvocationTable {
     }
 }
 
-impl Drop for InvocationTable {
+impl Drop for Node {
     /// What was recorded after the invocation's last flush leaves when its context does.
+    ///
+    /// Not when the table itself is dropped: a flush on another thread would neither find the table any
+    /// more nor its emission yet.
     fn drop(&mut self) {
-        if let Some(collector) = self.collector.upgrade() {
-            collector.emit_invocation(self, None);
+        if let Some(collector) = self.table.collector.upgrade() {
+            collector.emit_invocation(&self.table, None);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use obs_core::clock::{Clock, SystemClock};
+use obs_core::lane::Handovers;
 use obs_core::{Identity, Redactor, env};
 
 use super::{Inner, Interval, MetricsCollector};
@@ -323,6 +324,7 @@ impl MetricsCollectorBuilder {
             outputs,
             census,
             flushes: Arc::new(FlushTimes::default()),
+            handovers: Handovers::new("metrics"),
             own,
             registry: Registry::default(),
             interval: Interval::new(match self.flush_interval {

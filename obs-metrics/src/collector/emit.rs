@@ -62,6 +62,7 @@ impl Inner {
 
     /// `depth` is what was waiting in the sinks' queues before anything was emitted.
     pub(super) fn emit_process(&self, depth: u64) {
+        let _until_pushed = self.handovers.begin();
         let now = self.now_millis();
         let mut data = self.process.take(now);
         let most = if self.outputs.lines.is_empty() {
@@ -92,6 +93,7 @@ impl Inner {
         invocation: &InvocationTable,
         context: Option<&RequestContext>,
     ) {
+        let _until_pushed = self.handovers.begin();
         let mut parts = std::mem::take(&mut *lock(&invocation.parts));
         let data = invocation.table.take(self.now_millis());
         if !self.outputs.lines.is_empty() {
@@ -146,6 +148,7 @@ impl Inner {
                         if let Some(full) =
                             self.apart.record(census, counters, &given, *value, *count)
                         {
+                            let _until_pushed = self.handovers.begin();
                             self.emit_series(&full.take(self.now_millis()));
                         }
                     }

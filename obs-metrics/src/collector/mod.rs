@@ -2,6 +2,7 @@
 
 mod builder;
 mod emit;
+mod flushing;
 mod interval;
 
 use std::fmt;
@@ -9,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use obs_core::clock::{Clock, millis_since_epoch};
-use obs_core::lane::FlushReport;
+use obs_core::lane::{FlushReport, Handovers};
 use obs_core::{Redactor, RequestContext};
 
 pub use builder::{DEFAULT_NAMESPACE, MetricsCollectorBuilder};
 pub(crate) use emit::write_draft;
+use flushing::{Flushing, left};
 pub(crate) use interval::Interval;
 
 use crate::Error;
@@ -169,6 +171,7 @@ impl MetricsCollector {
     /// [`flush`](Self::flush) too.
     pub fn finish_invocation(&self, context: &RequestContext) {
         let Some(inner) = &self.inner else { return };
+        let _until_pushed = inner.handovers.begin();
         inner.finish(context);
         inner.report_losses();
     }
@@ -176,16 +179,19 @@ impl MetricsCollector {
     /// Emits what is aggregated and waits until the sink has everything, `limit` at most.
     ///
     /// Inside an invocation, what other invocations have aggregated stays with them until they are
-    /// finished; anywhere else it is emitted too. Works on any thread, inside any runtime and
-    /// outside, and never deadlocks.
+    /// finished; anywhere else it is emitted too. What another thread is emitting at the time is waited
+    /// for: where it has not reached the sinks within `limit`, the report has an entry `metrics` that is
+    /// out of time. Works on any thread, inside any runtime and outside, and never deadlocks; from
+    /// within a synchronous writer it does not wait.
     pub fn flush(&self, limit: Duration) -> FlushReport {
         match &self.inner {
             Some(inner) => {
                 let began = Instant::now();
                 inner.emit_pending();
-                let report = inner.outputs.begin_flush(limit).wait();
+                let handed_over = inner.handovers.settled(left(began, limit)).wait();
+                let report = inner.outputs.begin_flush(left(began, limit)).wait();
                 inner.flushes.took(began.elapsed());
-                report
+                report.merge(handed_over)
             }
             None => FlushReport::empty(),
         }
@@ -196,12 +202,12 @@ impl MetricsCollector {
         let flush = self.inner.as_ref().map(|inner| {
             let began = Instant::now();
             inner.emit_pending();
-            (inner.outputs.begin_flush(limit), Arc::clone(&inner.flushes), began)
+            (Flushing::begin(inner, began, limit), Arc::clone(&inner.flushes), began)
         });
         async move {
             match flush {
-                Some((flush, flushes, began)) => {
-                    let report = flush.report().await;
+                Some((flushing, flushes, began)) => {
+                    let report = flushing.report(began, limit).await;
                     flushes.took(began.elapsed());
                     report
                 }
@@ -214,8 +220,13 @@ impl MetricsCollector {
     pub fn shutdown(&self, limit: Duration) -> FlushReport {
         match &self.inner {
             Some(inner) => {
+                let began = Instant::now();
+                inner.interval.end();
                 inner.emit_pending();
-                inner.outputs.begin_shutdown(limit).wait()
+                let handed_over = inner.handovers.settled(left(began, limit)).wait();
+                let report = inner.outputs.begin_shutdown(left(began, limit)).wait();
+                inner.flushes.took(began.elapsed());
+                report.merge(handed_over)
             }
             None => FlushReport::empty(),
         }
@@ -268,6 +279,9 @@ pub(crate) struct Inner {
     pub(crate) census: Census,
     /// Not owned by it alone: a flush that is awaited does not keep the collector.
     pub(crate) flushes: Arc<FlushTimes>,
+    /// What was taken from the tables and cells below and is not with the sinks yet: begun before the
+    /// taking.
+    pub(crate) handovers: Handovers,
     /// Where the collector's own numbers are metrics too.
     pub(crate) own: Option<SelfMetrics>,
     /// The registered series.
@@ -295,6 +309,7 @@ impl Inner {
 
     #[cold]
     fn emit_full(&self, full: Full<'_>, ids: &[u8]) {
+        let _until_pushed = self.handovers.begin();
         self.emit(&full.take(self.now_millis()), ids);
     }
 

@@ -27,7 +27,7 @@ pub use failure::LastFailure;
 pub(crate) use failure::chain;
 #[cfg(feature = "file")]
 pub use file::Rotation;
-pub(crate) use output::Outputs;
+pub(crate) use output::{Flushes, Outputs};
 
 /// Where documents go, one line each.
 ///
@@ -99,6 +99,8 @@ impl Sink {
     }
 
     /// Each of `sinks`: everything goes to all of them, and none waits for another.
+    ///
+    /// Of none it is an error of [`build`](crate::MetricsCollectorBuilder::build): [`Error::is_sink`].
     pub fn tee(sinks: impl IntoIterator<Item = Sink>) -> Self {
         Self::of(Target::Tee(sinks.into_iter().collect()))
     }
@@ -178,6 +180,9 @@ impl Sink {
             Target::Series { name, start } => {
                 let lane = with_capacity(Lane::builder(name), self.capacity);
                 outputs.series.push(start(lane, with)?);
+            }
+            Target::Tee(sinks) if sinks.is_empty() => {
+                return Err(Error::sink("a tee without sinks loses everything"));
             }
             Target::Tee(sinks) => {
                 for sink in sinks {

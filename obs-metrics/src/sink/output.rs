@@ -7,7 +7,7 @@ use obs_core::lane::{Batch, Flush, FlushReport, Lane, LaneStats, Lines, Records}
 use crate::datum::Datum;
 
 /// The lanes of a collector. Nearly always there is one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Outputs {
     /// Take EMF documents and log lines.
     pub(crate) lines: Vec<Lane<Lines>>,
