@@ -1,4 +1,10 @@
 //! Sets of dimensions: part of what a series is.
+//!
+//! A series has one set of all its dimensions, and may have further ones of some of them. What makes a
+//! further set of names is said here, once for all ways of recording: [`add_further_sets`].
+
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 
 use crate::limits::DIMENSIONS_PER_SET;
 use crate::names;
@@ -6,11 +12,33 @@ use crate::stats::Counters;
 
 /// A series' dimensions, valid, sorted by name, so that two sets are equal in any order of
 /// recording; and which of them make further sets, under which its values appear too.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct DimensionSet {
-    pairs: Vec<(String, String)>,
+    pairs: Vec<Pair>,
     /// Places in `pairs`, in ascending order; none holds them all.
     rollups: Vec<Vec<usize>>,
+    /// Of a collector's own dimensions: the names of the further sets that every metric has. They may
+    /// name what only a call has, and so are kept beside what they make of the dimensions here. No
+    /// part of what makes a series.
+    wanted: Vec<Vec<String>>,
+}
+
+/// A name and its value.
+pub(crate) type Pair = (String, String);
+
+impl PartialEq for DimensionSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.pairs == other.pairs && self.rollups == other.rollups
+    }
+}
+
+impl Eq for DimensionSet {}
+
+impl Hash for DimensionSet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.pairs.hash(state);
+        self.rollups.hash(state);
+    }
 }
 
 impl DimensionSet {
@@ -33,27 +61,41 @@ impl DimensionSet {
                 pairs.push((name.into_owned(), value.into_owned()));
             }
         }
-        Self::of(pairs).with_rollups(&defaults.rollups_by_name())
+        Self::of(pairs).with_rollups(&defaults.wanted)
     }
 
     /// The set of `pairs`, which are valid and have each name once.
-    pub(crate) fn of(mut pairs: Vec<(String, String)>) -> Self {
+    pub(crate) fn of(mut pairs: Vec<Pair>) -> Self {
         pairs.sort_unstable();
-        Self { pairs, rollups: Vec::new() }
+        Self { pairs, rollups: Vec::new(), wanted: Vec::new() }
     }
 
-    /// Adds a further set for each of `sets`, which name some of the dimensions. Names that are none
-    /// are passed over; a set that is there already, or has all dimensions, is not added.
+    /// The collector's own dimensions, with the further sets that every metric has.
+    pub(crate) fn of_collector(pairs: Vec<Pair>, wanted: Vec<Vec<String>>) -> Self {
+        Self { wanted: wanted.clone(), ..Self::of(pairs).with_rollups(&wanted) }
+    }
+
+    /// Adds the further sets that these names make: [`add_further_sets`].
     pub(crate) fn with_rollups<S: AsRef<[N]>, N: AsRef<str>>(mut self, sets: &[S]) -> Self {
-        for set in sets {
-            let named = |name: &str| set.as_ref().iter().any(|wanted| wanted.as_ref() == name);
-            let places = self.pairs.iter().enumerate().filter(|(_, (name, _))| named(name));
-            let rollup: Vec<usize> = places.map(|(place, _)| place).collect();
-            if rollup.len() < self.pairs.len() && !self.rollups.contains(&rollup) {
-                self.rollups.push(rollup);
-            }
-        }
+        let names = self.pairs.iter().map(|(name, _)| name.as_str());
+        add_further_sets(&mut self.rollups, names, sets);
         self
+    }
+
+    /// The names of the further sets that every metric of the collector has, as far as it has such
+    /// dimensions.
+    pub(crate) fn wanted(&self) -> &[Vec<String>] {
+        &self.wanted
+    }
+
+    /// All dimensions, sorted by name: what CloudWatch knows the series by.
+    pub(crate) fn pairs(&self) -> &[Pair] {
+        &self.pairs
+    }
+
+    /// Whether both have the same further sets; they have the same dimensions.
+    pub(crate) fn has_rollups_of(&self, other: &Self) -> bool {
+        self.rollups == other.rollups
     }
 
     /// The further sets.
@@ -80,12 +122,48 @@ impl DimensionSet {
     }
 }
 
+/// Adds to `further` what `sets` make of dimensions of these names: the places of the names in each.
+///
+/// A set that names what is no dimension is left out: without that name it would be a wider set, which
+/// nobody asked for and CloudWatch bills. So is one with all the dimensions, which is there anyway, and
+/// one that is there already, in whatever order.
+pub(crate) fn add_further_sets<'a, S: AsRef<[N]>, N: AsRef<str>>(
+    further: &mut Vec<Vec<usize>>,
+    names: impl Iterator<Item = &'a str> + Clone,
+    sets: &[S],
+) {
+    for set in sets {
+        let set = set.as_ref();
+        let named = |(_, name): &(usize, &str)| set.iter().any(|wanted| wanted.as_ref() == *name);
+        let places: Vec<usize> =
+            names.clone().enumerate().filter(named).map(|(place, _)| place).collect();
+        let is_all = places.len() == names.clone().count();
+        if unknown_name(names.clone(), set).is_none() && !is_all && !further.contains(&places) {
+            further.push(places);
+        }
+    }
+}
+
+/// The first name in `set` that is none of `names`.
+pub(crate) fn unknown_name<'a, 's, N: AsRef<str>>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    set: &'s [N],
+) -> Option<&'s str> {
+    let mut set = set.iter().map(AsRef::as_ref);
+    set.find(|wanted| names.clone().all(|name| name != *wanted))
+}
+
+/// The name in a further set as the dimension of that name is written.
+pub(crate) fn name_in_set(name: &str) -> String {
+    names::dimension_name(name).map_or_else(String::new, Cow::into_owned)
+}
+
 /// A dimension as it is written; `None`, counted, where its name is blank.
 pub(crate) fn valid_pair<'a>(
     name: &'a str,
     value: &'a str,
     counters: &Counters,
-) -> Option<(std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)> {
+) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
     let Some(valid_name) = names::dimension_name(name) else {
         counters.blank_dimension();
         return None;
@@ -128,17 +206,25 @@ mod tests {
     #[test]
     fn further_sets_name_some_of_the_dimensions() {
         let counters = Counters::default();
-        let defaults = DimensionSet::of(vec![("Service".into(), "orders".into())]).with_rollups(&[
-            ["Service"].as_slice(),
-            &[],
-            &["Service", "Unknown"],
-        ]);
+        let sets: [&[&str]; 4] = [&["Service"], &[], &["Service", "A"], &["Unknown"]];
+        let sets = sets.map(|set| set.iter().map(|name| (*name).to_owned()).collect());
+        let pairs = vec![("Service".into(), "orders".into())];
+        let defaults = DimensionSet::of_collector(pairs, sets.to_vec());
         // Its one dimension is all that there is: no further set.
         assert_eq!(defaults.rollups_by_name(), [[""; 0]]);
-        let set = DimensionSet::merged(&defaults, [("A", "1"), ("B", "2")], &counters);
-        let set = set.with_rollups(&[["B", "A"].as_slice(), &["A", "B", "Service"], &[]]);
-        assert_eq!(set.rollups_by_name(), [vec![], vec!["A", "B"]]);
-        assert_eq!(set.rollups().nth(1).unwrap().collect::<Vec<_>>(), [("A", "1"), ("B", "2")]);
+        let merged = |given: &[(&str, &str)]| {
+            DimensionSet::merged(&defaults, given.iter().copied(), &counters)
+        };
+        assert_eq!(merged(&[("B", "1")]).rollups_by_name(), [vec!["Service"], vec![]]);
+        assert_eq!(merged(&[("A", "1")]).rollups_by_name(), [vec!["Service"], vec![]]);
+        let set = merged(&[("A", "1"), ("B", "2")]);
+        assert_eq!(set.rollups_by_name(), [vec!["Service"], vec![], vec!["A", "Service"]]);
+        let more: [&[&str]; 5] =
+            [&["B", "A"], &["A", "B", "Service"], &[], &["A", "A", "B"], &["B", "Misspelt"]];
+        let set = set.with_rollups(&more);
+        let expected = [vec!["Service"], vec![], vec!["A", "Service"], vec!["A", "B"]];
+        assert_eq!(set.rollups_by_name(), expected);
+        assert_eq!(set.rollups().last().unwrap().collect::<Vec<_>>(), [("A", "1"), ("B", "2")]);
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl MetricsCollector {
 
 /// The billable series of a collector at one moment; see [`MetricsCollector::preview`].
 ///
-/// A series is a metric's name with one combination of dimensions. Units and resolution make no
+/// A series is a metric's name with one combination of dimensions; each further
+/// [set](crate::MetricsCollectorBuilder::dimension_set) of them is one too. Units and resolution make no
 /// further series; CloudWatch bills both resolutions alike.
 ///
 /// It displays as a table of the metrics with the most series.

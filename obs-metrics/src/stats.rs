@@ -61,7 +61,8 @@ counters! {
     /// Names and values of dimensions, metrics and properties that were made valid: once for each
     /// use in an event and for each new series.
     repaired,
-    /// Dimensions left out: beyond 30, or without a name.
+    /// Dimensions left out: beyond 30, or without a name; and sets of them that an event was given
+    /// with a name that is none of its dimensions.
     dimensions_left_out,
     /// Properties, messages and ids that were cut or left out because the document was too large,
     /// and properties without a name.
@@ -136,6 +137,10 @@ impl Counters {
 
     pub(crate) fn blank_dimension(&self) {
         add(&self.dimensions_left_out, 1, Event::NameRefused);
+    }
+
+    pub(crate) fn unknown_sets(&self, n: u64) {
+        add(&self.dimensions_left_out, n, Event::NameRefused);
     }
 
     pub(crate) fn blank_property(&self) {

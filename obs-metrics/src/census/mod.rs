@@ -16,20 +16,24 @@
 //!                 the overflow series: the same name, `__overflow__` for each value of the call
 //! ```
 //!
+//! Each further set of a series' dimensions is a series of its own for the bill, and listed as one, once
+//! however many series have it. It counts in the budget, but goes where its series goes.
+//!
 //! Nothing is ever taken out: a series that was sent once may come again at any time.
 
 mod budget;
 mod known;
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use budget::Budgets;
 pub use budget::DEFAULT_SERIES_PER_METRIC;
 
-use crate::dimensions::DimensionSet;
+use crate::dimensions::{DimensionSet, Pair};
 use crate::limits::DIMENSIONS_PER_SET;
 use crate::names;
 use crate::stats::Counters;
@@ -194,7 +198,7 @@ impl Census {
     /// How many series there are, those of overflow included.
     pub(crate) fn len(&self) -> usize {
         let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner);
-        metrics.by_name.values().map(|metric| metric.series.len() + metric.overflow.len()).sum()
+        metrics.by_name.values().map(|metric| metric.len()).sum()
     }
 
     /// All metrics with their series, in no order.
@@ -206,10 +210,11 @@ impl Census {
             series: metric
                 .series
                 .iter()
-                .map(|(set, seen)| seen.counted(set, false))
-                .chain(metric.overflow.iter().map(|(set, seen)| {
+                .map(|(set, seen)| seen.counted(&set.0, false))
+                .chain(metric.overflow.iter().chain(&metric.overflow_rollups).map(|(set, seen)| {
                     // Without any value to replace it is the series that was meant.
-                    seen.counted(set, **set != *self.defaults || **name == *OVERFLOW)
+                    let replaced = set.0.iter().any(|pair| !has(&self.defaults, pair));
+                    seen.counted(&set.0, replaced || **name == *OVERFLOW)
                 }))
                 .collect(),
         });
@@ -235,9 +240,36 @@ struct Metrics {
 
 #[derive(Debug)]
 struct Metric {
-    series: HashMap<Arc<DimensionSet>, Seen, Seeded>,
-    overflow: HashMap<Arc<DimensionSet>, Seen, Seeded>,
+    /// Those in the budget, and their further sets.
+    series: HashMap<BySet, Seen, Seeded>,
+    overflow: HashMap<BySet, Seen, Seeded>,
+    /// Further sets of overflow series that are none of the others.
+    overflow_rollups: HashMap<BySet, Seen, Seeded>,
     values_in_overflow: AtomicU64,
+}
+
+/// A series by its dimensions: for the bill, further sets of them make it no other one.
+#[derive(Clone, Debug)]
+struct BySet(Arc<DimensionSet>);
+
+impl Borrow<[Pair]> for BySet {
+    fn borrow(&self) -> &[Pair] {
+        self.0.pairs()
+    }
+}
+
+impl PartialEq for BySet {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.pairs() == other.0.pairs()
+    }
+}
+
+impl Eq for BySet {}
+
+impl Hash for BySet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.pairs().hash(state);
+    }
 }
 
 /// How a series was recorded; neither unit nor resolution makes it another one for the bill.
@@ -260,33 +292,43 @@ impl Metrics {
         candidate: &Candidate<'_>,
     ) -> Option<Admission> {
         let metric = self.by_name.get(candidate.name);
-        if let Some(seen) = metric.and_then(|metric| metric.series.get(candidate.dimensions)) {
-            seen.note(candidate);
-            return Some(Admission::AsGiven);
+        if let Some(metric) = metric
+            && let Some(known) = metric.series.get_key_value(candidate.dimensions.pairs())
+        {
+            let is_whole = metric.note(known, candidate.dimensions, candidate);
+            return is_whole.then_some(Admission::AsGiven);
         }
         // Series are never taken out, so that there is no room later where there is none now.
         let (metric, set) = match self.room(budgets, candidate.name) {
             Room::Series => return None,
             Room::Overflow => {
                 let metric = metric?;
-                (metric, metric.overflow_set(defaults, candidate))
+                (metric, Arc::new(metric.overflow_set(defaults, candidate)))
             }
-            Room::None => (self.by_name.get(OVERFLOW)?, DimensionSet::clone(defaults)),
+            Room::None => (self.by_name.get(OVERFLOW)?, Arc::clone(defaults)),
         };
         // Someone may record `__overflow__` as a value.
-        let known = || metric.series.get_key_value(&set);
-        let (set, seen) = metric.overflow.get_key_value(&set).or_else(known)?;
-        seen.note(candidate);
-        Some(admission(self.by_name.contains_key(candidate.name), set, candidate))
+        let known = || metric.series.get_key_value(set.pairs());
+        let known = metric.overflow.get_key_value(set.pairs()).or_else(known)?;
+        let is_whole = metric.note(known, &set, candidate);
+        is_whole.then(|| admission(self.by_name.contains_key(candidate.name), set, candidate))
     }
 
-    /// Makes the series that [`find`](Self::find) has not found.
+    /// Makes the series that [`find`](Self::find) has not found, or those of its further sets that are
+    /// new.
     fn add(
         &mut self,
         budgets: &Budgets,
         defaults: &Arc<DimensionSet>,
         candidate: &Candidate<'_>,
     ) -> Admission {
+        let known = self.by_name.get_mut(candidate.name);
+        if let Some(metric) = known
+            && metric.series.contains_key(candidate.dimensions.pairs())
+        {
+            self.in_budget += metric.add_series(candidate);
+            return Admission::AsGiven;
+        }
         let room = self.room(budgets, candidate.name);
         let name = if room == Room::None { OVERFLOW } else { candidate.name };
         let metric = match self.by_name.contains_key(name) {
@@ -297,21 +339,19 @@ impl Metrics {
             }
         };
         let Some(metric) = metric else { return Admission::AsGiven };
-        let seen = Seen::new(candidate);
         match room {
             Room::Series => {
-                metric.series.insert(Arc::clone(candidate.dimensions), seen);
-                self.in_budget += 1;
+                self.in_budget += metric.add_series(candidate);
                 Admission::AsGiven
             }
             Room::Overflow => {
                 let set = Arc::new(metric.overflow_set(defaults, candidate));
-                metric.overflow.insert(Arc::clone(&set), seen);
-                admission(true, &set, candidate)
+                metric.add_overflow(&set, candidate);
+                admission(true, set, candidate)
             }
             Room::None => {
-                metric.overflow.insert(Arc::clone(defaults), seen);
-                admission(false, defaults, candidate)
+                metric.add_overflow(defaults, candidate);
+                admission(false, Arc::clone(defaults), candidate)
             }
         }
     }
@@ -326,14 +366,78 @@ impl Metric {
     fn new(hash: Seeded) -> Self {
         Self {
             series: HashMap::with_hasher(hash.clone()),
-            overflow: HashMap::with_hasher(hash),
+            overflow: HashMap::with_hasher(hash.clone()),
+            overflow_rollups: HashMap::with_hasher(hash),
             values_in_overflow: AtomicU64::new(0),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.series.len() + self.overflow.len() + self.overflow_rollups.len()
+    }
+
+    /// Notes in a known series, and in those of the further sets of `set`, how the candidate is
+    /// recorded; returns whether all of these are known too.
+    fn note(
+        &self,
+        (known, seen): (&BySet, &Seen),
+        set: &DimensionSet,
+        candidate: &Candidate<'_>,
+    ) -> bool {
+        let is_noted = !seen.note(candidate) && known.0.has_rollups_of(set);
+        is_noted
+            || rollups_of(set).all(|rollup| {
+                let pairs = rollup.pairs();
+                let all = [&self.series, &self.overflow, &self.overflow_rollups];
+                let seen = all.iter().find_map(|series| series.get(pairs));
+                seen.map(|seen| seen.note(candidate)).is_some()
+            })
+    }
+
+    /// Adds the candidate and its further sets, as far as they are new; returns how many are more in
+    /// the budget.
+    fn add_series(&mut self, candidate: &Candidate<'_>) -> usize {
+        let before = self.series.len();
+        let rollups = rollups_of(candidate.dimensions).map(Arc::new);
+        for set in std::iter::once(Arc::clone(candidate.dimensions)).chain(rollups) {
+            match self.series.get(set.pairs()).or_else(|| self.overflow.get(set.pairs())) {
+                Some(seen) => _ = seen.note(candidate),
+                None => {
+                    let seen = self.overflow_rollups.remove(set.pairs());
+                    let seen = seen.unwrap_or_else(|| Seen::new(candidate));
+                    seen.note(candidate);
+                    self.series.insert(BySet(set), seen);
+                }
+            }
+        }
+        self.series.len() - before
+    }
+
+    /// Adds an overflow series of the candidate and its further sets, as far as they are new.
+    fn add_overflow(&mut self, set: &Arc<DimensionSet>, candidate: &Candidate<'_>) {
+        match self.series.get(set.pairs()).or_else(|| self.overflow.get(set.pairs())) {
+            Some(seen) => _ = seen.note(candidate),
+            None => {
+                let seen = self.overflow_rollups.remove(set.pairs());
+                let seen = seen.unwrap_or_else(|| Seen::new(candidate));
+                seen.note(candidate);
+                self.overflow.insert(BySet(Arc::clone(set)), seen);
+            }
+        }
+        for rollup in rollups_of(set) {
+            match self.series.get(rollup.pairs()).or_else(|| self.overflow.get(rollup.pairs())) {
+                Some(seen) => _ = seen.note(candidate),
+                None => {
+                    let rollup = self.overflow_rollups.entry(BySet(Arc::new(rollup)));
+                    rollup.or_insert_with(|| Seen::new(candidate)).note(candidate);
+                }
+            }
         }
     }
 
     /// The dimensions with which the candidate overflows.
     fn overflow_set(&self, defaults: &DimensionSet, candidate: &Candidate<'_>) -> DimensionSet {
-        let is_default = |pair: (&str, &str)| defaults.iter().any(|default| default == pair);
+        let is_default = |pair: (&str, &str)| has(defaults, pair);
         let set = DimensionSet::of(
             candidate
                 .dimensions
@@ -345,9 +449,10 @@ impl Metric {
                 .collect(),
         );
         let set = set.with_rollups(&candidate.dimensions.rollups_by_name());
-        let is_in = set == *defaults
-            || self.overflow.contains_key(&set)
-            || self.overflow.keys().filter(|set| ***set != *defaults).count() < OVERFLOW_SETS;
+        let is_other = |set: &&BySet| set.0.pairs() != defaults.pairs();
+        let is_in = set.pairs() == defaults.pairs()
+            || self.overflow.contains_key(set.pairs())
+            || self.overflow.keys().filter(is_other).count() < OVERFLOW_SETS;
         if is_in { set } else { shared_set(defaults, candidate.name) }
     }
 }
@@ -361,15 +466,26 @@ fn shared_set(defaults: &DimensionSet, metric: &str) -> DimensionSet {
         let taken = |name: &str| name == metric || defaults.has(name);
         pairs.push((names::free_name(OVERFLOW, taken), OVERFLOW.to_owned()));
     }
-    DimensionSet::of(pairs).with_rollups(&defaults.rollups_by_name())
+    DimensionSet::of(pairs).with_rollups(defaults.wanted())
+}
+
+/// Whether it is one of the collector's own dimensions.
+fn has(defaults: &DimensionSet, pair: (&str, &str)) -> bool {
+    defaults.iter().any(|default| default == pair)
+}
+
+/// The further sets as the dimensions of series of their own.
+fn rollups_of(set: &DimensionSet) -> impl Iterator<Item = DimensionSet> {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    set.rollups().map(move |rollup| DimensionSet::of(rollup.map(owned).collect()))
 }
 
 /// `set` as the admission of `candidate`, which has a name of its own if it is `named`.
-fn admission(named: bool, set: &Arc<DimensionSet>, candidate: &Candidate<'_>) -> Admission {
-    if named && set == candidate.dimensions {
+fn admission(named: bool, set: Arc<DimensionSet>, candidate: &Candidate<'_>) -> Admission {
+    if named && set.pairs() == candidate.dimensions.pairs() {
         return Admission::AsGiven;
     }
-    Admission::Overflow { dimensions: Arc::clone(set), renamed: !named }
+    Admission::Overflow { dimensions: set, renamed: !named }
 }
 
 impl Seen {
@@ -380,16 +496,20 @@ impl Seen {
         }
     }
 
-    fn note(&self, candidate: &Candidate<'_>) {
+    /// Returns whether it was new.
+    fn note(&self, candidate: &Candidate<'_>) -> bool {
         // Read first: threads that only find what they know share the line.
         let bit = unit_bit(candidate.unit);
-        if self.units.load(Ordering::Relaxed) & bit == 0 {
+        let is_new_unit = self.units.load(Ordering::Relaxed) & bit == 0;
+        if is_new_unit {
             self.units.fetch_or(bit, Ordering::Relaxed);
         }
-        if candidate.resolution == Resolution::High && !self.high_resolution.load(Ordering::Relaxed)
-        {
+        let is_finer = candidate.resolution == Resolution::High
+            && !self.high_resolution.load(Ordering::Relaxed);
+        if is_finer {
             self.high_resolution.store(true, Ordering::Relaxed);
         }
+        is_new_unit || is_finer
     }
 
     fn counted(&self, set: &Arc<DimensionSet>, overflow: bool) -> Counted {

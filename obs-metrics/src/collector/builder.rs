@@ -11,7 +11,7 @@ use obs_core::{Identity, Redactor, env};
 use super::{Inner, Interval, MetricsCollector};
 use crate::Error;
 use crate::census::{Budgets, Census};
-use crate::dimensions::DimensionSet;
+use crate::dimensions::{DimensionSet, name_in_set};
 use crate::handle::Registry;
 use crate::health::FlushTimes;
 use crate::limits::{DEFAULT_DOCUMENT_BYTES, DIMENSIONS_PER_SET, EVENT_BYTES, MIN_DOCUMENT_BYTES};
@@ -132,8 +132,10 @@ impl MetricsCollectorBuilder {
     /// A further set of dimensions for every metric, by the names of some of its dimensions: its values
     /// appear under that set too, `[]` being no dimension at all. May be said several times.
     ///
-    /// Each set is a metric of its own, which CloudWatch bills. Names that a metric has no dimension
-    /// of are passed over.
+    /// Each set is a metric of its own, which CloudWatch bills. It may name dimensions that only some
+    /// metrics have: a metric without one of the names does not have the set, and so a misspelt name
+    /// never makes a wider one. A set that has all of a metric's dimensions, or is said twice, is
+    /// there once. Not for [`single_metric`](MetricsCollector::single_metric), and not over OTLP.
     ///
     /// ```
     /// # use obs_metrics::{MetricsCollector, Sink};
@@ -147,7 +149,7 @@ impl MetricsCollectorBuilder {
     /// # Ok::<(), obs_metrics::Error>(())
     /// ```
     pub fn dimension_set(mut self, names: &[&str]) -> Self {
-        self.dimension_sets.push(names.iter().map(|name| (*name).to_owned()).collect());
+        self.dimension_sets.push(names.iter().map(|name| name_in_set(name)).collect());
         self
     }
 
@@ -171,7 +173,7 @@ impl MetricsCollectorBuilder {
     }
 
     /// How many series one metric may have: combinations of values of its dimensions, each of which
-    /// CloudWatch bills as a metric. Default:
+    /// CloudWatch bills as a metric, those of its further [sets](Self::dimension_set) included. Default:
     /// [`DEFAULT_SERIES_PER_METRIC`](crate::DEFAULT_SERIES_PER_METRIC), 1,000; 0 is 1.
     ///
     /// What is recorded beyond goes to the metric's overflow series: with the same dimensions, of
@@ -387,7 +389,7 @@ impl MetricsCollectorBuilder {
         if pairs.len() > DIMENSIONS_PER_SET {
             return Err(Error::too_many_dimensions(pairs.len()));
         }
-        Ok(DimensionSet::of(pairs))
+        Ok(DimensionSet::of_collector(pairs, self.dimension_sets.clone()))
     }
 }
 

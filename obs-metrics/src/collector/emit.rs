@@ -136,13 +136,14 @@ impl Inner {
         &self,
         at: Option<u64>,
         dimensions: &[(&str, &str)],
+        sets: &[Vec<Box<str>>],
         metrics: impl Iterator<Item = Recorded<'a>>,
         is_single: bool,
     ) {
         match at {
             None => {
                 for metric in metrics {
-                    let given = metric.given(dimensions, is_single);
+                    let given = metric.given(dimensions, sets, is_single);
                     for (value, count) in metric.values.as_slice() {
                         let (census, counters) = (&self.census, &self.counters);
                         if let Some(full) =
@@ -158,7 +159,7 @@ impl Inner {
                 // A table of its own: what has a time of its own is not added to anything else.
                 let table = Table::default();
                 for metric in metrics {
-                    let given = metric.given(dimensions, is_single);
+                    let given = metric.given(dimensions, sets, is_single);
                     for (value, count) in metric.values.as_slice() {
                         // All of it is taken below.
                         let _full =

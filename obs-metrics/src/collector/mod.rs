@@ -146,7 +146,7 @@ impl MetricsCollector {
             return;
         }
         let resolution = Resolution::Standard;
-        let given = Given { name, unit, resolution, dimensions, is_single: false };
+        let given = Given { name, unit, resolution, dimensions, sets: &[], is_single: false };
         RequestContext::with_current(|context| match context {
             Some(context) => {
                 let invocation = invocation::table_of(inner, context);

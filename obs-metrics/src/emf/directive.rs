@@ -1,6 +1,6 @@
 //! The checks of one directive: its namespace, its dimension sets, its metric definitions.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::document::{Definition, Dimension, Directive};
 use super::found::{beginning, quoted};
@@ -58,7 +58,18 @@ impl<'d> Checker<'d> {
             let message = "is empty; it holds at least one set, which may be empty: [[]]";
             self.found.add(pointer, Rule::DimensionSets, message);
         }
-        sets.iter().enumerate().map(|(n, set)| self.dimension_set(set, &pointer.item(n))).collect()
+        let mut seen = HashSet::new();
+        let mut checked = Vec::with_capacity(sets.len());
+        for (n, set) in sets.iter().enumerate() {
+            let pointer = pointer.item(n);
+            checked.push(self.dimension_set(set, &pointer));
+            if let Some(names) = names_of(set)
+                && !seen.insert(names)
+            {
+                self.found.add(&pointer, Rule::UniqueSets, "is a set of its directive already");
+            }
+        }
+        checked
     }
 
     fn dimension_set(&mut self, node: &'d Node, pointer: &Pointer<'_>) -> Vec<Dimension> {
@@ -181,4 +192,14 @@ impl<'d> Checker<'d> {
         self.found.add(pointer, Rule::StorageResolution, message);
         Resolution::Standard
     }
+}
+
+/// The names in a dimension set; `None` where it is none.
+fn names_of(set: &Node) -> Option<BTreeSet<&str>> {
+    let Node::Array(keys) = set else { return None };
+    let names = keys.iter().map(|key| match key {
+        Node::String(name) => Some(name.as_str()),
+        _ => None,
+    });
+    names.collect()
 }

@@ -83,6 +83,7 @@ fn each_rule_has_its_pointer() {
             at("/Dimensions/0"),
         ),
         (dimensions(r#"[["S","S"]]"#), Rule::UniqueDimensions, at("/Dimensions/0/1")),
+        (dimensions(r#"[["S"],[],["S"]]"#), Rule::UniqueSets, at("/Dimensions/2")),
         (dimensions("[[7]]"), Rule::DimensionName, at("/Dimensions/0/0")),
         (document(r#"[["A"]]"#, "[]", ",\"A\":7"), Rule::DimensionValue, "/A".into()),
         (dimensions(r#"[["S"],["x"]]"#), Rule::Target, at("/Dimensions/1/0")),
@@ -262,6 +263,14 @@ fn dimension_sets_are_checked() {
     check(r#"[[7]]"#, "", &[(pointer("/0/0"), Rule::DimensionName)]);
     check(r#"[["A"]]"#, "", &[(pointer("/0/0"), Rule::Target)]);
     check(r#"[["A","A"]]"#, r#","A":"x""#, &[(pointer("/0/1"), Rule::UniqueDimensions)]);
+    let both = r#","A":"x","B":"x""#;
+    check(r#"[["A","B"],["A"],["B"],[]]"#, both, &[]);
+    check(r#"[["A","B"],["B","A"]]"#, both, &[(pointer("/1"), Rule::UniqueSets)]);
+    check(
+        "[[],[],[]]",
+        "",
+        &[(pointer("/1"), Rule::UniqueSets), (pointer("/2"), Rule::UniqueSets)],
+    );
     // Nested targets are not found: they belong at the root.
     check(r#"[["A"]]"#, r#","n":{"A":"x"}"#, &[(pointer("/0/0"), Rule::Target)]);
     for name in [":A", "größe", "a\\tb", " "] {

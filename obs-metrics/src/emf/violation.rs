@@ -176,6 +176,8 @@ rules! {
     DimensionCount => "dimension-count", SPECIFICATION;
     /// A dimension set names no dimension twice.
     UniqueDimensions => "unique-dimensions", DIMENSION;
+    /// A directive names no dimension set twice, in whatever order.
+    UniqueSets => "unique-sets", CLIENT_LIBRARIES;
     /// A dimension's name: 1 to 250 printable ASCII characters, not blank, no colon in front.
     DimensionName => "dimension-name", DIMENSION;
     /// A dimension's value: a string of 1 to 1,024 printable ASCII characters, not blank.

@@ -16,7 +16,7 @@ use super::resolved::Resolved;
 use super::shape::{self, Shape};
 use super::state::{Scratch, State};
 use crate::collector::{Inner, MESSAGE};
-use crate::dimensions::DimensionSet;
+use crate::dimensions::{DimensionSet, add_further_sets, unknown_name};
 use crate::encode::{self, Common, Directive, MetricRef};
 use crate::hash::mix;
 use crate::invocation;
@@ -33,14 +33,15 @@ pub(super) fn emit(inner: &Arc<Inner>, state: &mut State, context: Option<&Reque
         return;
     }
     state.leave();
+    count_unknown_sets(inner, state);
     if !in_time {
         let values = state.metrics().map(|metric| metric.values.count()).sum();
         inner.counters.out_of_window(values);
     } else if !inner.writes_lines_only() {
         inner.interval.ensure(inner);
         let dimensions: Vec<_> = state.dimensions().collect();
-        let at = state.timestamp_millis;
-        inner.aggregate_event(at, &dimensions, state.metrics(), state.is_single);
+        let (at, sets) = (state.timestamp_millis, &state.parts.sets);
+        inner.aggregate_event(at, &dimensions, sets, state.metrics(), state.is_single);
     }
     if inner.outputs.lines.is_empty() {
         return;
@@ -249,20 +250,39 @@ fn emit_plain(
 
 /// The further sets of dimensions, the collector's and the event's own.
 pub(super) fn rollups<'a>(inner: &'a Inner, state: &'a State) -> Vec<Vec<&'a str>> {
-    let mut sets = if state.is_single { Vec::new() } else { inner.defaults.rollups_by_name() };
-    if !state.parts.sets.is_empty() {
-        for set in &state.parts.sets {
-            // In the order of the dimensions: a name that is given twice is there once, and a set in
-            // another order is the same.
-            let named = |name: &&str| set.iter().any(|given| **given == **name);
-            let all = dimensions(inner, state).map(|(name, _)| name);
-            let set: Vec<&str> = all.filter(named).collect();
-            if set.len() < dimensions(inner, state).count() && !sets.contains(&set) {
-                sets.push(set);
-            }
-        }
+    let wanted = if state.is_single { &[] } else { inner.defaults.wanted() };
+    let own = &state.parts.sets;
+    if wanted.is_empty() && own.is_empty() {
+        return Vec::new();
     }
-    sets
+    let names = dimensions(inner, state).map(|(name, _)| name);
+    further_sets(names, wanted, own)
+}
+
+/// The names of the further sets that the collector's and an event's own make of these dimensions.
+pub(super) fn further_sets<'a, S: AsRef<[N]>, N: AsRef<str>>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    wanted: &[Vec<String>],
+    own: &[S],
+) -> Vec<Vec<&'a str>> {
+    let mut places = Vec::new();
+    add_further_sets(&mut places, names.clone(), wanted);
+    add_further_sets(&mut places, names.clone(), own);
+    let all: Vec<&str> = names.collect();
+    let named = |set: &Vec<usize>| set.iter().filter_map(|n| all.get(*n).copied()).collect();
+    places.iter().map(named).collect()
+}
+
+fn count_unknown_sets(inner: &Inner, state: &State) {
+    if state.parts.sets.is_empty() {
+        return;
+    }
+    let names = dimensions(inner, state).map(|(name, _)| name);
+    let is_unknown = |set: &&Vec<Box<str>>| unknown_name(names.clone(), set).is_some();
+    match state.parts.sets.iter().filter(is_unknown).count() {
+        0 => {}
+        n => inner.counters.unknown_sets(n as u64),
+    }
 }
 
 fn write_property(buf: &mut Vec<u8>, state: &State, value: &Stored) {

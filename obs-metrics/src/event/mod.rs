@@ -132,8 +132,10 @@ impl Event {
     /// Adds a further set of dimensions, by the names of some of this event's: its metrics appear
     /// under that set too. `[]` is the set without any.
     ///
-    /// Each set is a metric of its own, which CloudWatch bills. Names that are no dimension of the
-    /// event are passed over.
+    /// Each set is a metric of its own, which CloudWatch bills. A set that names what is neither a
+    /// dimension of the event nor of the collector when the event is emitted is left out and counted in
+    /// [`Stats::dimensions_left_out`](crate::Stats::dimensions_left_out): a misspelt name never makes a
+    /// wider set. A set that has all dimensions, or is there already, is there once.
     pub fn dimension_set(&mut self, names: &[&str]) -> &mut Self {
         if let Some(live) = &mut self.live {
             live.state.dimension_set(names);

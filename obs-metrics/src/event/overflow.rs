@@ -31,7 +31,7 @@ pub(super) fn is_within_budgets(inner: &Inner, state: &State) -> bool {
     let seed = inner.census.seed() ^ u64::from(state.is_single);
     let hash = shape::series_hash(
         seed,
-        shape::hash_of(state.calls()),
+        shape::with_sets(shape::hash_of(state.calls()), &state.parts.sets),
         state.dimensions().map(|(_, value)| value),
     );
     if inner.census.knows(hash) {

@@ -49,10 +49,15 @@ pub(crate) struct Metric<'a> {
 }
 
 impl<'a> Metric<'a> {
-    /// The metric with these dimensions, as a series is given.
-    pub(crate) fn given(&self, dimensions: &'a [(&'a str, &'a str)], is_single: bool) -> Given<'a> {
+    /// The metric with these dimensions and further sets of them, as a series is given.
+    pub(crate) fn given(
+        &self,
+        dimensions: &'a [(&'a str, &'a str)],
+        sets: &'a [Vec<Box<str>>],
+        is_single: bool,
+    ) -> Given<'a> {
         let Self { name, unit, resolution, .. } = *self;
-        Given { name, unit, resolution, dimensions, is_single }
+        Given { name, unit, resolution, dimensions, sets, is_single }
     }
 }
 
@@ -186,7 +191,8 @@ impl Parts {
 
     pub(super) fn dimension_set(&mut self, names: &[&str]) {
         self.changed = true;
-        self.sets.push(names.iter().map(|name| (*name).into()).collect());
+        let valid = |name: &&str| dimensions::name_in_set(name).into_boxed_str();
+        self.sets.push(names.iter().map(valid).collect());
     }
 
     /// A call of a known shape: its name is valid, and new to this event.

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use obs_core::json::{self, Cursor, Object, Piece};
 
+use super::emit::further_sets;
 use crate::collector::Inner;
+use crate::dimensions::unknown_name;
 use crate::encode;
 use crate::hash::{mix, step};
 use crate::limits::{DIMENSIONS_PER_SET, METRICS_PER_DOCUMENT};
@@ -49,7 +51,7 @@ pub(crate) struct Call {
 pub(crate) struct Shape {
     collector: u64,
     pub(crate) calls: Vec<Call>,
-    /// A hash of all calls.
+    /// A hash of all calls, and of the further sets of dimensions.
     all: u64,
     /// The calls as they are written: dimensions, metrics, properties.
     pub(crate) order: Vec<usize>,
@@ -90,13 +92,14 @@ impl Shape {
         if !is_clean
             || !(1..=METRICS_PER_DOCUMENT).contains(&count)
             || dimensions().count() > DIMENSIONS_PER_SET
+            // Left out and counted each time, the long way.
+            || sets.iter().any(|set| unknown_name(dimensions(), set).is_some())
         {
             return None;
         }
         let mut directives = b",".to_vec();
         Object::resume(&mut directives, true).members(&inner.aws).key("CloudWatchMetrics");
-        let mut rollups = inner.defaults.rollups_by_name();
-        rollups.extend(sets.iter().map(|set| set.to_vec()));
+        let rollups = further_sets(dimensions(), inner.defaults.wanted(), sets);
         let rollups = rollups.iter().map(|set| set.iter().copied());
         encode::one_directive(&mut directives, &inner.namespace, dimensions(), rollups, metrics);
         directives.extend_from_slice(b"},");
@@ -127,7 +130,7 @@ impl Shape {
         Some(Self {
             collector: inner.id,
             calls,
-            all: hash,
+            all: with_sets(hash, sets),
             order,
             start: Piece::new(b"{\"_aws\":{\"Timestamp\":"),
             directives: Piece::new(&directives),
@@ -335,6 +338,14 @@ fn rendered_key(name: &str) -> Vec<u8> {
 /// The hash of calls, which a [`Shape`] of them has.
 pub(super) fn hash_of<'a>(calls: impl Iterator<Item = (What, &'a str)>) -> u64 {
     calls.fold(0, |hash, (what, name)| after(hash, what, name))
+}
+
+/// The hash of calls that have these further sets of dimensions beside the collector's.
+pub(super) fn with_sets<S: AsRef<[N]>, N: AsRef<str>>(calls: u64, sets: &[S]) -> u64 {
+    sets.iter().map(AsRef::as_ref).fold(calls, |hash, set| {
+        let begin = step(hash, set.len() as u64);
+        set.iter().fold(begin, |hash, name| mix(hash, name.as_ref().as_bytes()))
+    })
 }
 
 /// The hash of the series that calls make with these values of the dimensions among them.

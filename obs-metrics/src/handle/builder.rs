@@ -9,7 +9,7 @@ use crate::Error;
 use crate::census::{Admission, Candidate, OVERFLOW};
 use crate::collector::Inner;
 use crate::datum::{Kind, SeriesKey};
-use crate::dimensions::DimensionSet;
+use crate::dimensions::{DimensionSet, name_in_set, unknown_name};
 use crate::limits::DIMENSIONS_PER_SET;
 use crate::names;
 use crate::unit::{Resolution, Unit};
@@ -95,8 +95,11 @@ impl<H: Handle> MetricBuilder<H> {
 
     /// A further set of dimensions, by the names of some of them, under which the values appear too;
     /// `[]` is none. Each set is a metric of its own, which CloudWatch bills.
+    ///
+    /// The collector's dimensions may be named too; a name that is no dimension is an error of
+    /// [`register`](Self::register). A set that has all dimensions, or is there already, is there once.
     pub fn dimension_set(mut self, names: &[&str]) -> Self {
-        self.sets.push(names.iter().map(|name| (*name).to_owned()).collect());
+        self.sets.push(names.iter().map(|name| name_in_set(name)).collect());
         self
     }
 
@@ -111,7 +114,8 @@ impl<H: Handle> MetricBuilder<H> {
     /// - [`Error::is_metric`]: CloudWatch does not take the name, the line has a key or the metric a
     ///   dimension of that name, or a timer's unit is none of time.
     /// - [`Error::is_dimension`]: CloudWatch does not take a dimension's name or value, the name is
-    ///   given twice, or log lines have a key of that name.
+    ///   given twice, or log lines have a key of that name; or a
+    ///   [`dimension_set`](Self::dimension_set) names what is no dimension of the metric.
     /// - [`Error::is_too_many_dimensions`]: more than 30, the collector's included.
     pub fn register(self) -> Result<H, Error> {
         if let Some(error) = H::refuse(self.unit) {
@@ -127,6 +131,12 @@ impl<H: Handle> MetricBuilder<H> {
             return Err(Error::too_many_dimensions(count));
         }
         let dimensions = DimensionSet::merged(&collector.defaults, pairs, &collector.counters);
+        let unknown =
+            |set| unknown_name(dimensions.iter().map(|(name, _)| name), Vec::as_slice(set));
+        if let Some(name) = self.sets.iter().find_map(unknown) {
+            let fault = "is in a dimension set, but is no dimension of the metric";
+            return Err(Error::dimension(name, fault));
+        }
         let dimensions = Arc::new(dimensions.with_rollups(&self.sets));
         if dimensions.has(&self.name) {
             return Err(Error::metric(&self.name, "is the name of one of its dimensions"));

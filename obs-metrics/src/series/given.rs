@@ -10,6 +10,8 @@ pub(crate) struct Given<'a> {
     pub(crate) unit: Unit,
     pub(crate) resolution: Resolution,
     pub(crate) dimensions: &'a [(&'a str, &'a str)],
+    /// Further sets of dimensions, by name, beside the collector's.
+    pub(crate) sets: &'a [Vec<Box<str>>],
     /// Whether it has none of the collector's dimensions.
     pub(crate) is_single: bool,
 }
@@ -22,6 +24,7 @@ pub(super) struct Owned {
     ordered: bool,
     name: Box<str>,
     dimensions: Box<[Pair]>,
+    sets: Box<[Vec<Box<str>>]>,
 }
 
 type Pair = (Box<str>, Box<str>);
@@ -34,7 +37,16 @@ impl Given<'_> {
         let pairs = self.dimensions.iter().fold(0_u64, |sum, (name, value)| {
             sum.wrapping_add(mix(mix(seed, name.as_bytes()), value.as_bytes()))
         });
-        step(name, pairs)
+        let hash = step(name, pairs);
+        if self.sets.is_empty() { hash } else { self.with_sets(hash) }
+    }
+
+    #[cold]
+    fn with_sets(&self, hash: u64) -> u64 {
+        self.sets.iter().fold(hash, |hash, set| {
+            let begin = step(hash, set.len() as u64);
+            set.iter().fold(begin, |hash, name| mix(hash, name.as_bytes()))
+        })
     }
 
     /// Unit, resolution and whether it is single, in one byte.
@@ -53,6 +65,7 @@ impl Owned {
             ordered: dimensions.iter().enumerate().any(|(n, (name, _))| twice(n, name)),
             name: given.name.into(),
             dimensions: dimensions.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            sets: given.sets.into(),
         }
     }
 
@@ -63,6 +76,8 @@ impl Owned {
             && same(&self.name, given.name)
             && self.dimensions.len() == dimensions.len()
             && (self.dimensions.iter().zip(dimensions).all(is_pair) || self.is_permuted(dimensions))
+            && self.sets.len() == given.sets.len()
+            && (given.sets.is_empty() || *self.sets == *given.sets)
     }
 
     /// Whether the dimensions are these in another order.
@@ -125,7 +140,7 @@ mod tests {
     fn a_hash_knows_no_order_of_dimensions() {
         let hash = |dimensions: &[(&str, &str)], unit, is_single| {
             let resolution = Resolution::Standard;
-            Given { name: "A", unit, resolution, dimensions, is_single }.hash(11)
+            Given { name: "A", unit, resolution, dimensions, sets: &[], is_single }.hash(11)
         };
         let hash_of = |dimensions| hash(dimensions, Unit::Count, false);
         let both = hash_of(&[("P", "x"), ("Q", "y")]);

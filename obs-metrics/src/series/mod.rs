@@ -145,16 +145,18 @@ impl Table {
         };
         let SeriesKey { name, unit, resolution, dimensions, .. } = &key;
         let (unit, resolution) = (*unit, *resolution);
-        match census.admit(counters, &Candidate { name, unit, resolution, dimensions }, 1) {
+        let candidate = Candidate { name, unit, resolution, dimensions };
+        match census.admit(counters, &candidate, value.1) {
             Admission::AsGiven => self.record_as(hash, given, key, value),
             Admission::Overflow { dimensions, renamed } => {
                 // Found as if it had been given like this.
                 let name = if renamed { OVERFLOW.to_owned() } else { key.name.clone() };
                 let is_default =
                     |pair: &(&str, &str)| census.defaults().iter().any(|own| own == *pair);
-                let pairs: Vec<_> = dimensions.iter().filter(|pair| !is_default(pair)).collect();
-                let given =
-                    Given { name: &name, unit, resolution, dimensions: &pairs, is_single: false };
+                // What is single has nothing of the collector's, unless it is given.
+                let is_given = |pair: &(&str, &str)| given.is_single || !is_default(pair);
+                let pairs: Vec<_> = dimensions.iter().filter(is_given).collect();
+                let given = Given { name: &name, dimensions: &pairs, ..*given };
                 let dimensions = Arc::clone(&dimensions);
                 let key = SeriesKey { name: name.clone(), dimensions, ..key };
                 self.record_as(given.hash(census.seed()), &given, key, value)
@@ -202,11 +204,12 @@ impl Table {
 
 /// The series of what was given; `None` where its name cannot be made valid.
 fn valid_key(census: &Census, counters: &Counters, given: &Given<'_>) -> Option<SeriesKey> {
-    let Given { name, unit, resolution, dimensions, is_single } = *given;
+    let Given { name, unit, resolution, dimensions, sets, is_single } = *given;
     let valid = names::metric_name(name)?;
     let none = DimensionSet::default();
     let defaults = if is_single { &none } else { census.defaults() };
     let set = DimensionSet::merged(defaults, dimensions.iter().copied(), counters);
+    let set = set.with_rollups(sets);
     // A document has one member of each name: the metric makes way for its own dimension.
     let valid = names::free_name(&valid, |name| set.has(name));
     if *valid != *name {

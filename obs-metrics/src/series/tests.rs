@@ -6,7 +6,8 @@ use crate::unit::{Resolution, Unit};
 type Found = (String, String, Vec<Counted>);
 
 fn given<'a>(name: &'a str, unit: Unit, dimensions: &'a [(&'a str, &'a str)]) -> Given<'a> {
-    Given { name, unit, resolution: Resolution::Standard, dimensions, is_single: false }
+    let resolution = Resolution::Standard;
+    Given { name, unit, resolution, dimensions, sets: &[], is_single: false }
 }
 
 struct Fixture {
