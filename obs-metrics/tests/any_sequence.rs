@@ -267,7 +267,9 @@ impl Model {
         for set in sets {
             let mut further = all.clone();
             further.retain(|name, _| set.contains(name));
-            if !expected.contains(&further) {
+            // A name that is no dimension makes no wider set.
+            let is_known = set.iter().all(|name| all.contains_key(name));
+            if is_known && !expected.contains(&further) {
                 expected.push(further);
             }
         }

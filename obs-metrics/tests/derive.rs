@@ -9,11 +9,18 @@ use std::time::{Duration, SystemTime};
 
 use obs_metrics::emf::{self, Document};
 use obs_metrics::{
-    DimensionValue, MetricEvent, MetricValue, MetricsCollector, PropertySource, Sink, Unit,
+    DimensionValue, MetricEvent, MetricValue, MetricsCollector, MetricsCollectorBuilder,
+    PropertySource, Resolution, Sink, Unit,
 };
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -28,8 +35,14 @@ impl Write for Lines {
 
 /// The line that `work` becomes, and what CloudWatch extracts from it.
 fn emitted(work: &impl MetricEvent) -> (serde_json::Value, Document) {
+    let (text, document) = emitted_by(work, MetricsCollector::builder());
+    (serde_json::from_str(&text).unwrap(), document)
+}
+
+/// As [`emitted`], with the settings of this builder; the second line is as the first.
+fn emitted_by(work: &impl MetricEvent, builder: MetricsCollectorBuilder) -> (String, Document) {
     let lines = Lines::default();
-    let metrics = MetricsCollector::builder()
+    let metrics = builder
         .namespace("App")
         .service("orders")
         .sink(Sink::writer(lines.clone()).synchronous())
@@ -37,11 +50,17 @@ fn emitted(work: &impl MetricEvent) -> (serde_json::Value, Document) {
         .build()
         .unwrap();
     metrics.emit(work);
+    let text = lines.text();
+    metrics.emit(work);
+    let directives = |text: &str| {
+        let found = text.split("\"CloudWatchMetrics\":").nth(1);
+        found.map(|rest| rest.split("\"level\"").next().map(str::to_owned))
+    };
+    assert_eq!(directives(&lines.text()[text.len()..]), directives(&text));
     assert_eq!(metrics.stats().repaired, 0, "what compiles needs no repair");
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
     let document = emf::validate(&text).unwrap_or_else(|v| panic!("{v}\n{text}"));
-    (serde_json::from_str(&text).unwrap(), document)
+    (text, document)
 }
 
 /// Name, unit and values of each metric.
@@ -143,6 +162,11 @@ fn every_kind_of_field_is_recorded_whatever_the_order() {
             ("took", Unit::Milliseconds, vec![1.275]),
         ]
     );
+    let resolutions: Vec<_> = document.metrics().map(|metric| metric.resolution()).collect();
+    assert_eq!(resolutions, [Resolution::Standard, Resolution::High, Resolution::Standard]);
+    let resolutions = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"];
+    assert_eq!(resolutions[1]["StorageResolution"], 1);
+    assert!(resolutions[0].get("StorageResolution").is_none(), "{line}");
     let metric = document.metrics().next().unwrap();
     let dimensions: Vec<_> = metric.dimensions().collect();
     assert_eq!(dimensions, [("Service", "orders"), ("shard", "7"), ("Customer Tier", "gold")]);
@@ -323,6 +347,14 @@ fn the_struct_gives_message_and_sets_of_dimensions() {
                dimension_sets: [[], [\"Pipeline\"], [\"Tier\", \"Pipeline\"]] }";
     assert!(shape.ends_with(end), "{shape}");
     assert_eq!(emitted(&sets).0["message"], "done");
+    let builder = MetricsCollector::builder()
+        .dimension_set(&[])
+        .dimension_set(&["Service"])
+        .dimension_set(&["Service", "Misspelt"]);
+    let (text, document) = emitted_by(&sets, builder);
+    let expected = r#""Dimensions":[["Service","Pipeline","Tier","Region"],[],["Service"],["Pipeline"],["Pipeline","Tier"]]"#;
+    assert!(text.contains(expected), "{text}");
+    assert_eq!(document.metrics().count(), 5);
 
     #[derive(MetricEvent)]
     #[metric(dimension_sets([], ["Pipeline"],))]

@@ -356,4 +356,6 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+mod sets_tests;
+#[cfg(test)]
 mod tests;

@@ -139,7 +139,7 @@ impl Sink {
 
     /// A sink that takes aggregated series.
     #[cfg_attr(
-        not(any(feature = "cloudwatch", feature = "otlp")),
+        not(any(test, feature = "cloudwatch", feature = "otlp")),
         expect(dead_code, reason = "sinks that send series are features")
     )]
     pub(crate) fn series(

@@ -30,7 +30,8 @@ impl MetricEvent for Anything {
             Field::Property("Retries"),
             Field::Property("q"),
             Field::Property("password"),
-        ]);
+        ])
+        .with_dimension_sets(&[&[], &["Region", "Pipeline"], &["Pipeline"], &["Service"]]);
         &SHAPE
     }
 
@@ -49,6 +50,18 @@ impl MetricEvent for Anything {
 impl Anything {
     fn emit_by_hand(&self, metrics: &MetricsCollector) {
         let mut event = metrics.event();
+        for set in self.shape().dimension_sets {
+            event.dimension_set(set);
+        }
+        self.tell(&mut event);
+    }
+
+    /// As [`emit_by_hand`](Self::emit_by_hand), without sets: only such events have a shape.
+    fn emit_plainly(&self, metrics: &MetricsCollector) {
+        self.tell(&mut metrics.event());
+    }
+
+    fn tell(&self, event: &mut crate::Event) {
         event.dimension("Pipeline", &self.pipeline);
         if let Some(region) = &self.region {
             event.dimension("Region", region);
@@ -64,16 +77,27 @@ impl Anything {
 /// Emits `events` in turn, thrice each, in all ways.
 fn check(events: &[Anything]) {
     let (by_hand, typed) = (Capture::default(), Capture::default());
-    let (hand, types) = (by_hand.collector(), typed.collector());
-    let mut expected = Vec::new();
+    let plainly = Capture::default();
+    let with_sets = |capture: &Capture| {
+        let builder = capture.builder().dimension_set(&[]).dimension_set(&["Service", "Region"]);
+        builder.dimension_set(&["Misspelt"]).build().unwrap()
+    };
+    let (hand, types) = (with_sets(&by_hand), with_sets(&typed));
+    let plain = with_sets(&plainly);
+    let (mut expected, mut expected_plainly) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         for event in events {
             // A collector that has seen nothing knows no shape.
             let long = Capture::default();
-            let metrics = long.collector();
+            let metrics = with_sets(&long);
             event.emit_by_hand(&metrics);
             // Before the collector's end, which says what was dropped.
             expected.extend(long.lines());
+            let long = Capture::default();
+            let metrics = with_sets(&long);
+            event.emit_plainly(&metrics);
+            expected_plainly.extend(long.lines());
+            event.emit_plainly(&plain);
             event.emit_by_hand(&hand);
             types.emit(event);
         }
@@ -81,6 +105,8 @@ fn check(events: &[Anything]) {
     assert_eq!(expected.len(), 3 * events.len());
     assert_eq!(by_hand.lines(), expected);
     assert_eq!(typed.lines(), expected);
+    assert_eq!(plainly.lines(), expected_plainly);
+    assert_eq!(hand.stats().dimensions_left_out, types.stats().dimensions_left_out);
 }
 
 /// Mostly what values are in practice; all lengths at which they are copied differently.
