@@ -71,14 +71,14 @@ impl DimensionSet {
     }
 
     /// The collector's own dimensions, with the further sets that every metric has.
-    pub(crate) fn of_collector(pairs: Vec<Pair>, wanted: Vec<Vec<String>>) -> Self {
-        Self { wanted: wanted.clone(), ..Self::of(pairs).with_rollups(&wanted) }
+    pub(crate) fn of_collector(pairs: Vec<Pair>, wanted: &[Vec<String>]) -> Self {
+        Self { wanted: wanted.to_vec(), ..Self::of(pairs).with_rollups(wanted) }
     }
 
     /// Adds the further sets that these names make: [`add_further_sets`].
     pub(crate) fn with_rollups<S: AsRef<[N]>, N: AsRef<str>>(mut self, sets: &[S]) -> Self {
         let names = self.pairs.iter().map(|(name, _)| name.as_str());
-        add_further_sets(&mut self.rollups, names, sets);
+        add_further_sets(&mut self.rollups, &names, sets);
         self
     }
 
@@ -129,7 +129,7 @@ impl DimensionSet {
 /// one that is there already, in whatever order.
 pub(crate) fn add_further_sets<'a, S: AsRef<[N]>, N: AsRef<str>>(
     further: &mut Vec<Vec<usize>>,
-    names: impl Iterator<Item = &'a str> + Clone,
+    names: &(impl Iterator<Item = &'a str> + Clone),
     sets: &[S],
 ) {
     for set in sets {
@@ -138,7 +138,7 @@ pub(crate) fn add_further_sets<'a, S: AsRef<[N]>, N: AsRef<str>>(
         let places: Vec<usize> =
             names.clone().enumerate().filter(named).map(|(place, _)| place).collect();
         let is_all = places.len() == names.clone().count();
-        if unknown_name(names.clone(), set).is_none() && !is_all && !further.contains(&places) {
+        if unknown_name(names, set).is_none() && !is_all && !further.contains(&places) {
             further.push(places);
         }
     }
@@ -146,7 +146,7 @@ pub(crate) fn add_further_sets<'a, S: AsRef<[N]>, N: AsRef<str>>(
 
 /// The first name in `set` that is none of `names`.
 pub(crate) fn unknown_name<'a, 's, N: AsRef<str>>(
-    names: impl Iterator<Item = &'a str> + Clone,
+    names: &(impl Iterator<Item = &'a str> + Clone),
     set: &'s [N],
 ) -> Option<&'s str> {
     let mut set = set.iter().map(AsRef::as_ref);
@@ -209,7 +209,7 @@ mod tests {
         let sets: [&[&str]; 4] = [&["Service"], &[], &["Service", "A"], &["Unknown"]];
         let sets = sets.map(|set| set.iter().map(|name| (*name).to_owned()).collect());
         let pairs = vec![("Service".into(), "orders".into())];
-        let defaults = DimensionSet::of_collector(pairs, sets.to_vec());
+        let defaults = DimensionSet::of_collector(pairs, &sets);
         // Its one dimension is all that there is: no further set.
         assert_eq!(defaults.rollups_by_name(), [[""; 0]]);
         let merged = |given: &[(&str, &str)]| {

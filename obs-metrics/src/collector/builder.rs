@@ -389,7 +389,7 @@ impl MetricsCollectorBuilder {
         if pairs.len() > DIMENSIONS_PER_SET {
             return Err(Error::too_many_dimensions(pairs.len()));
         }
-        Ok(DimensionSet::of_collector(pairs, self.dimension_sets.clone()))
+        Ok(DimensionSet::of_collector(pairs, &self.dimension_sets))
     }
 }
 

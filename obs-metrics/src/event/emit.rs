@@ -266,8 +266,8 @@ pub(super) fn further_sets<'a, S: AsRef<[N]>, N: AsRef<str>>(
     own: &[S],
 ) -> Vec<Vec<&'a str>> {
     let mut places = Vec::new();
-    add_further_sets(&mut places, names.clone(), wanted);
-    add_further_sets(&mut places, names.clone(), own);
+    add_further_sets(&mut places, &names, wanted);
+    add_further_sets(&mut places, &names, own);
     let all: Vec<&str> = names.collect();
     let named = |set: &Vec<usize>| set.iter().filter_map(|n| all.get(*n).copied()).collect();
     places.iter().map(named).collect()
@@ -278,7 +278,7 @@ fn count_unknown_sets(inner: &Inner, state: &State) {
         return;
     }
     let names = dimensions(inner, state).map(|(name, _)| name);
-    let is_unknown = |set: &&Vec<Box<str>>| unknown_name(names.clone(), set).is_some();
+    let is_unknown = |set: &&Vec<Box<str>>| unknown_name(&names, set).is_some();
     match state.parts.sets.iter().filter(is_unknown).count() {
         0 => {}
         n => inner.counters.unknown_sets(n as u64),

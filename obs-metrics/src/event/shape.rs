@@ -93,7 +93,7 @@ impl Shape {
             || !(1..=METRICS_PER_DOCUMENT).contains(&count)
             || dimensions().count() > DIMENSIONS_PER_SET
             // Left out and counted each time, the long way.
-            || sets.iter().any(|set| unknown_name(dimensions(), set).is_some())
+            || sets.iter().any(|set| unknown_name(&dimensions(), set).is_some())
         {
             return None;
         }

@@ -132,7 +132,7 @@ impl<H: Handle> MetricBuilder<H> {
         }
         let dimensions = DimensionSet::merged(&collector.defaults, pairs, &collector.counters);
         let unknown =
-            |set| unknown_name(dimensions.iter().map(|(name, _)| name), Vec::as_slice(set));
+            |set| unknown_name(&dimensions.iter().map(|(name, _)| name), Vec::as_slice(set));
         if let Some(name) = self.sets.iter().find_map(unknown) {
             let fault = "is in a dimension set, but is no dimension of the metric";
             return Err(Error::dimension(name, fault));
