@@ -168,6 +168,22 @@ fn scenario_11_a_shutdown_waits_for_what_was_taken_before_it_refuses_the_rest() 
 }
 
 #[test]
+fn scenario_11_a_shutdown_ends_the_interval_s_thread() {
+    for is_started in [true, false] {
+        let every = Duration::from_millis(10);
+        let metrics = builder(Sink::null()).flush_interval(every).build().unwrap();
+        if is_started {
+            put(&metrics);
+        }
+        assert!(metrics.shutdown(LONG).is_complete());
+        put(&metrics);
+        thread::sleep(SHORT);
+        assert_eq!(metrics.health().lost(), 0, "nobody has emitted it");
+        assert_eq!(metrics.flush(LONG).dropped(), 2);
+    }
+}
+
+#[test]
 fn scenario_2_a_flush_from_within_a_synchronous_writer_does_not_wait_for_itself() {
     struct Flushes(Arc<OnceLock<MetricsCollector>>, Sender<FlushReport>);
     impl Write for Flushes {
