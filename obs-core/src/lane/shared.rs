@@ -443,8 +443,8 @@ impl<B: Batch> Shared<B> {
         state.next_flush += 1;
         state.waiting.push((number, deadline));
         state.flush_target = state.flush_target.max(state.pushed);
-        // After the end there is no worker to tell.
-        state.tell |= !state.closed && self.has_untold(&state);
+        // After the end nobody tells; asked by a delivery, which loses what it records, it had no end.
+        state.tell |= !state.closed && !is_delivering(self.id()) && self.has_untold(&state);
         self.post(&state);
         let target = Target { queued: state.pushed, direct: self.desk.begun() };
         let waker = state.sleeping.take().map(|(_, waker)| waker);
