@@ -49,6 +49,27 @@ fn a_series_arrives_as_it_was_recorded() {
 }
 
 #[test]
+fn further_sets_of_the_collector_and_of_an_event_arrive() {
+    let service = Service::accepting();
+    let sets = builder(Sink::cloudwatch(&service.config())).dimension_set(&["Service"]);
+    let metrics = sets.build().unwrap();
+    for _ in 0..2 {
+        let mut event = metrics.event();
+        event.dimension("Pipeline", "sales").put("Records", 250.0, Unit::Count);
+        event.dimension_set(&["Pipeline"]).dimension_set(&["Pipline"]).emit();
+    }
+    assert!(metrics.flush(LONG).is_complete());
+    let [request] = &service.requests()[..] else { panic!("not one request") };
+    let sent = request.data.iter().map(|datum| {
+        let names: Vec<_> = datum.dimensions.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((datum.name.as_str(), &datum.values[..]), ("Records", &[(250.0, 2.0)][..]));
+        names.join(",")
+    });
+    let sent: Vec<_> = sent.collect();
+    assert_eq!(sent, ["Environment,Pipeline,Service", "Service", "Pipeline"]);
+}
+
+#[test]
 fn a_tee_has_events_as_lines_and_series_in_both() {
     let (service, written) = (Service::accepting(), Written::default());
     let sinks = [Sink::writer(written.clone()), Sink::cloudwatch(&service.config())];
