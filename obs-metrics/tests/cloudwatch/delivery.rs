@@ -61,7 +61,7 @@ fn further_sets_of_the_collector_and_of_an_event_arrive() {
     assert!(metrics.flush(LONG).is_complete());
     let [request] = &service.requests()[..] else { panic!("not one request") };
     let sent = request.data.iter().map(|datum| {
-        let names: Vec<_> = datum.dimensions.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = datum.dimensions.keys().map(String::as_str).collect();
         assert_eq!((datum.name.as_str(), &datum.values[..]), ("Records", &[(250.0, 2.0)][..]));
         names.join(",")
     });
