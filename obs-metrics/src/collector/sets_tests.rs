@@ -209,6 +209,18 @@ fn each_set_is_a_series_of_the_preview_once() {
     assert_eq!(units(&[]), [Unit::Count]);
 }
 
+#[test]
+fn scenario_16_sets_count_in_the_budget() {
+    let capture = Capture::default();
+    let builder = capture.builder().dimension_set(&["Service"]).series_per_metric(3);
+    let metrics = builder.build().unwrap();
+    for id in ["a", "b", "c", "a"] {
+        metrics.put_metric("A", 1.0, Unit::Count, &[("Id", id)]);
+    }
+    // Two of the ids and the service; then the overflow series.
+    assert_eq!((metrics.stats().values_in_overflow, metrics.preview().len()), (1, 4));
+}
+
 /// Keeps what it is given.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<Datum>>>);
