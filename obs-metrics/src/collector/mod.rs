@@ -81,8 +81,8 @@ impl MetricsCollector {
     ///
     /// It is emitted by [`Event::emit`], or when it is dropped, with the ids of the request and the
     /// span in which it began. Inside an invocation it becomes a part of the invocation's document,
-    /// unless one of its keys is there already (the second event of a kind), or it has a message or a
-    /// timestamp of its own: then it is a document of its own.
+    /// unless one of its keys is there already (the second event of a kind), it has a message or a
+    /// timestamp of its own, or its dimensions exceed their budget: then it is a document of its own.
     pub fn event(&self) -> Event {
         Event::begin(self.inner.clone())
     }
@@ -121,7 +121,8 @@ impl MetricsCollector {
         event.put(name, value, unit);
     }
 
-    /// Emits a unit of work that is a value of a type: one document, which is also its log line.
+    /// Emits a unit of work that is a value of a type: one document, which is also its log line. Inside
+    /// an invocation it is treated as an [`event`](Self::event).
     pub fn emit(&self, work: &(impl MetricEvent + ?Sized)) {
         let Some(inner) = &self.inner else { return };
         if !typed::write_line(inner, work) {
@@ -134,8 +135,9 @@ impl MetricsCollector {
     ///
     /// Aggregated: inside an invocation it becomes part of that invocation's document, else of the
     /// next flush's, which outside of Lambda comes after
-    /// [a minute](MetricsCollectorBuilder::flush_interval) at the latest. Equal values are counted, none is rounded. A known combination of name, unit
-    /// and dimensions costs no allocation; each new one is a metric that CloudWatch bills.
+    /// [a minute](MetricsCollectorBuilder::flush_interval) at the latest. Equal values are counted,
+    /// none is rounded. A known combination of name, unit and dimensions costs no allocation; each new
+    /// one is a metric that CloudWatch bills.
     ///
     /// A value that is not finite or beyond ±2^360 is dropped and counted.
     pub fn put_metric(&self, name: &str, value: f64, unit: Unit, dimensions: &[(&str, &str)]) {
