@@ -5,6 +5,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use obs_core::lane::due_before;
+
 use crate::entry::{Entry, MAX_REQUEST_BYTES};
 
 /// The most entries that a request takes (EventBridge, `PutEvents`).
@@ -78,13 +80,13 @@ impl Outbox {
     }
 
     /// What to do at `now`. Whoever waits for this delivery does so until `deadline`: then nothing
-    /// waits longer than half the time that was left when it was last tried.
+    /// waits longer than half the time that was left when it was last tried, but for 50 ms.
     pub(crate) fn next(&mut self, now: Instant, deadline: Option<Instant>) -> Next {
         let mut chosen: Vec<Place> = Vec::with_capacity(MAX_ENTRIES);
         let mut bytes = 0;
         let mut earliest: Option<Instant> = None;
         for (place, queued) in &self.waiting {
-            let due = queued.due_before(deadline);
+            let due = due_before(queued.due, queued.tried, deadline);
             if due > now {
                 earliest = Some(earliest.map_or(due, |earliest| earliest.min(due)));
                 continue;
@@ -119,15 +121,6 @@ impl Outbox {
         let (tried, due) = (now, now);
         self.waiting
             .insert(place, Queued { entry, attempts: 0, alone: false, own, tried, due, place });
-    }
-}
-
-impl Queued {
-    fn due_before(&self, deadline: Option<Instant>) -> Instant {
-        match deadline.and_then(|deadline| deadline.checked_duration_since(self.tried)) {
-            Some(left) => self.due.min(self.tried + left / 2),
-            None => self.due,
-        }
     }
 }
 

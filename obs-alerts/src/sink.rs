@@ -1,13 +1,12 @@
 //! The sending: from the lane's batches to PutEvents, until every alert is delivered or given up.
 
 use std::error::Error;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_eventbridge::operation::put_events::{PutEventsError, PutEventsOutput};
-use obs_core::lane::{AsyncSink, Delivery, Lost, Reason, Records};
+use obs_core::lane::{AsyncSink, Attempt, Delivery, Lost, Patience, Reason, Records};
 use tracing_core::dispatcher::{Dispatch, set_default};
 
 use crate::Alert;
@@ -42,11 +41,6 @@ pub(crate) struct BusSink {
     pub(crate) last_failure: LastFailure,
 }
 
-/// How often the sink looks whether somebody has begun to wait for it.
-const TICK: Duration = Duration::from_millis(20);
-/// How long a lane that was closed without a deadline goes on trying.
-const GRACE: Duration = Duration::from_secs(5);
-
 impl AsyncSink<Records<Item>> for BusSink {
     async fn deliver(&mut self, batch: &mut Records<Item>, delivery: &Delivery<'_>) {
         // What the SDK and its HTTP client log while they send is caused by us: the application's
@@ -73,7 +67,7 @@ impl AsyncSink<Records<Item>> for BusSink {
                     if patience.is_over(delivery) {
                         return self.give_up(outbox.take_all(), delivery);
                     }
-                    tokio::time::sleep_until(due.min(Instant::now() + TICK).into()).await;
+                    patience.pause(due).await;
                 }
                 Next::Send(entries) => {
                     let Some(verdicts) = self.attempt(&entries, &mut patience, delivery).await
@@ -106,22 +100,15 @@ impl BusSink {
         patience: &mut Patience,
         delivery: &Delivery<'_>,
     ) -> Option<Vec<Verdict>> {
-        let (began, limit) = (Instant::now(), self.attempt_timeout);
-        {
-            let mut sending = pin!(self.send(entries));
-            loop {
-                match tokio::time::timeout(TICK, sending.as_mut()).await {
-                    Ok(verdicts) => return Some(verdicts),
-                    Err(_) if patience.is_over(delivery) => return None,
-                    Err(_) if Instant::now() >= attempt_ends(began, limit, delivery.deadline()) => {
-                        break;
-                    }
-                    Err(_) => {}
-                }
+        let limit = self.attempt_timeout;
+        match patience.attempt(self.send(entries), limit, delivery).await {
+            Attempt::Ended(verdicts) => Some(verdicts),
+            Attempt::OutOfTime(time) => {
+                self.note(format!("no answer within {time:?}"));
+                Some(vec![Verdict::Failed; entries.len()])
             }
+            Attempt::GivenUp => None,
         }
-        self.note(format!("no answer within {:?}", began.elapsed()));
-        Some(vec![Verdict::Failed; entries.len()])
     }
 
     async fn send(&mut self, entries: &[Queued]) -> Vec<Verdict> {
@@ -215,44 +202,6 @@ impl BusSink {
     }
 }
 
-/// How long a delivery goes on: without end while nobody waits or somebody only flushes (what a
-/// flush leaves behind is tried again after it), and until the deadline of a shutdown.
-#[derive(Debug, Default)]
-struct Patience {
-    /// When the sink saw that the lane is closed.
-    closed: Option<Instant>,
-}
-
-impl Patience {
-    fn is_over(&mut self, delivery: &Delivery<'_>) -> bool {
-        if !delivery.stopping() {
-            return false;
-        }
-        let now = Instant::now();
-        let closed = *self.closed.get_or_insert(now);
-        now >= ends_at(closed, delivery.deadline())
-    }
-}
-
-/// When an attempt that began at `began` is cut off. Whoever waits until `deadline` gets a second
-/// one: over a connection that died in a freeze, the first would be silent for all of its time.
-fn attempt_ends(began: Instant, limit: Duration, deadline: Option<Instant>) -> Instant {
-    /// What a healthy bus may well take.
-    const LEAST: Duration = Duration::from_millis(250);
-    let left = deadline.and_then(|deadline| deadline.checked_duration_since(began));
-    let limit = match left {
-        Some(left) if !left.is_zero() => limit.min((left / 2).max(LEAST)),
-        _ => limit,
-    };
-    began + limit
-}
-
-/// When a lane that was seen to be closed at `closed` gives up. A deadline from before is that of a
-/// flush that is long over, not of who closed the lane.
-fn ends_at(closed: Instant, deadline: Option<Instant>) -> Instant {
-    deadline.filter(|deadline| *deadline + TICK >= closed).unwrap_or(closed + GRACE)
-}
-
 fn coded(code: Option<&str>, message: Option<&str>) -> String {
     match (code, message) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
@@ -279,39 +228,6 @@ fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_closed_lane_ends_at_its_deadline_and_without_one_after_a_grace() {
-        let closed = Instant::now();
-        let check = |deadline: Option<Instant>, expected: Instant| {
-            assert_eq!(ends_at(closed, deadline), expected);
-        };
-        check(None, closed + GRACE);
-        check(Some(closed + Duration::from_secs(1)), closed + Duration::from_secs(1));
-        check(Some(closed + Duration::from_secs(60)), closed + Duration::from_secs(60));
-        if let Some(long_ago) = closed.checked_sub(Duration::from_secs(1)) {
-            check(Some(long_ago), closed + GRACE);
-        }
-    }
-
-    #[test]
-    fn an_attempt_leaves_time_for_another_before_the_deadline() {
-        let (began, limit) = (Instant::now(), Duration::from_secs(5));
-        let check = |deadline: Option<Instant>, millis: u64| {
-            let expected = began + Duration::from_millis(millis);
-            assert_eq!(attempt_ends(began, limit, deadline), expected, "{deadline:?}");
-        };
-        let after = |millis| Some(began + Duration::from_millis(millis));
-        check(None, 5_000);
-        check(after(60_000), 5_000);
-        check(after(4_000), 2_000);
-        check(after(100), 250);
-        // The deadline of a flush that was over when the attempt began.
-        check(after(0), 5_000);
-        if let Some(long_ago) = began.checked_sub(limit) {
-            check(Some(long_ago), 5_000);
-        }
-    }
 
     #[test]
     fn a_failure_is_told_by_code_and_message() {
