@@ -202,6 +202,20 @@ fn scenario_16_names_of_metrics_that_never_end() {
     assert_eq!(seen.series.len(), metrics.preview().len());
 }
 
+#[test]
+fn scenario_16_a_metric_that_has_the_name_of_the_overflow_is_previewed_as_it_is_sent() {
+    let reader = Reader::default();
+    let metrics = builder(&reader).series_per_metric(1).series_in_all(2).build().unwrap();
+    metrics.put_metric("A", 1.0, Unit::Count, &[]);
+    metrics.put_metric("B", 1.0, Unit::Count, &[]);
+    let mut work = metrics.event();
+    work.dimension("Id", "x").put("A", 1.0, Unit::Count).put(OVERFLOW, 1.0, Unit::Count).emit();
+    assert!(metrics.flush(LONG).is_complete());
+    let seen = reader.0.lock().unwrap();
+    assert_eq!(seen.violations, [] as [String; 0]);
+    assert_eq!(seen.series.len(), metrics.preview().len(), "{}", metrics.preview());
+}
+
 #[derive(Clone, Debug)]
 struct Work {
     dimensions: Vec<(String, String)>,

@@ -357,7 +357,10 @@ impl Metrics {
     }
 
     fn room(&self, budgets: &Budgets, name: &str) -> Room {
-        let metric = self.by_name.get(name).map(|metric| metric.series.len());
+        // That other names overflowed into a metric of this name gives it no room of its own: otherwise
+        // the same candidate would be decided in two ways.
+        let own = |metric: &&Metric| name != OVERFLOW || !metric.series.is_empty();
+        let metric = self.by_name.get(name).filter(own).map(|metric| metric.series.len());
         budgets.room(name, metric, self.in_budget, self.by_name.len())
     }
 }
