@@ -2,6 +2,7 @@
 
 mod builder;
 mod callsite;
+mod encode;
 mod error;
 mod failure;
 mod fields;
