@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::builder::StructuredLoggerBuilder;
 use crate::error::Error;
 use crate::layer::{Core, LogLayer};
-use crate::level::Directives;
+use crate::level::{Directives, Levels};
 
 /// A logger: makes layers that write structured lines, and flushes them. Cheap to clone.
 ///
@@ -26,7 +26,7 @@ use crate::level::Directives;
 #[derive(Clone)]
 pub struct StructuredLogger {
     core: Arc<Core>,
-    level: Arc<Directives>,
+    levels: Arc<Levels>,
 }
 
 impl StructuredLogger {
@@ -47,7 +47,7 @@ impl StructuredLogger {
     }
 
     pub(crate) fn new(core: Core, level: Directives) -> Self {
-        Self { core: Arc::new(core), level: Arc::new(level) }
+        Self { core: Arc::new(core), levels: Levels::new(level) }
     }
 
     /// The layer, for any subscriber that keeps spans in a registry.
@@ -59,7 +59,37 @@ impl StructuredLogger {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        LogLayer { core: Arc::clone(&self.core) }.with_filter(self.level.filter())
+        LogLayer { core: Arc::clone(&self.core) }.with_filter(self.levels.filter())
+    }
+
+    /// Sets which lines are written from now on, in the grammar of
+    /// [`StructuredLoggerBuilder::level`], for every layer of this logger, and for records of the
+    /// `log` crate where this logger brings them in.
+    ///
+    /// A few microseconds a callsite, as `tracing` asks all layers about each again; logging itself
+    /// does not wait for it. What is being logged at this moment may still follow the old level. With
+    /// directives that name a span, spans that are open already are unknown and count as not named.
+    ///
+    /// ```
+    /// # let logger = obs_logging::StructuredLogger::builder().level("info").build()?;
+    /// logger.set_level("info,orders=debug")?;
+    /// assert_eq!(logger.level(), "info,orders=debug");
+    /// assert!(logger.set_level("loud").is_err(), "and the level stays");
+    /// assert_eq!(logger.level(), "info,orders=debug");
+    /// # Ok::<(), obs_logging::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The directives are not valid: the level stays as it is.
+    pub fn set_level(&self, directives: &str) -> Result<(), Error> {
+        self.levels.set(Directives::parse(directives, "given to set_level")?);
+        Ok(())
+    }
+
+    /// The directives that hold now.
+    pub fn level(&self) -> String {
+        self.levels.directives().as_str().to_owned()
     }
 
     /// Writes out everything that was logged before this call, within `limit`, and reports.
@@ -108,18 +138,19 @@ impl StructuredLogger {
     ///
     /// The `log` crate has a logger already.
     pub fn bridge_log(&self) -> Result<(), Error> {
-        let most = self.level.filter().max_level().unwrap_or(tracing_core::LevelFilter::TRACE);
         tracing_log::LogTracer::builder()
-            .with_max_level(most.as_log())
+            .with_max_level(self.levels.most().as_log())
             .init()
-            .map_err(Error::log_taken)
+            .map_err(Error::log_taken)?;
+        self.levels.bridges_log();
+        Ok(())
     }
 }
 
 impl fmt::Debug for StructuredLogger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StructuredLogger")
-            .field("level", &self.level.as_str())
+            .field("level", &self.levels.directives().as_str())
             .field("format", &self.core.format)
             .field("lane", &self.core.lane)
             .finish_non_exhaustive()
