@@ -52,6 +52,8 @@ pub(crate) struct Callsite {
     /// The event stands for a record of the `log` crate: its target, module and line are in fields,
     /// because all records of a level share one callsite.
     pub(crate) is_log_record: bool,
+    /// Searches the values that are text.
+    pub(crate) redactor: Redactor,
 }
 
 /// What happens with one field.
@@ -117,6 +119,17 @@ impl Callsite {
             fields,
             repeats,
             is_log_record,
+            redactor: redactor.clone(),
+        }
+    }
+
+    /// Writes as `write` does a JSON string, and takes the secrets out of it.
+    #[inline]
+    pub(crate) fn redacting(&self, write: impl FnOnce(&mut Vec<u8>)) -> impl FnOnce(&mut Vec<u8>) {
+        |out| {
+            let start = out.len();
+            write(out);
+            self.redactor.redact_encoded(out, start);
         }
     }
 }

@@ -70,7 +70,9 @@ impl Core {
                 if self.callsites.redactor().is_redacted(name) {
                     json::string(out, REDACTED);
                 } else {
+                    let start = out.len();
                     out.extend_from_slice(value);
+                    self.callsites.redactor().redact_encoded(out, start);
                 }
             });
         });

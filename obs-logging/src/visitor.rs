@@ -92,8 +92,8 @@ impl<'a> Visitor<'a> {
         let Some(plan) = self.plan(field) else { return };
         match plan.role {
             Role::Plain | Role::Message if plan.redacted => self.redact(plan),
-            Role::Plain => self.fields.push(&plan.key, write),
-            Role::Message => self.message(write),
+            Role::Plain => self.fields.push(&plan.key, self.callsite.redacting(write)),
+            Role::Message => self.message(self.callsite.redacting(write)),
             Role::LogTarget => write(&mut self.log_record.target),
             Role::LogModule => write(&mut self.log_record.module),
             Role::LogLine | Role::Unused => {}
@@ -121,12 +121,15 @@ impl<'a> Visitor<'a> {
             name => name.strip_prefix("r#").unwrap_or(name),
         };
         let key = |part: &str| Key::new(&format!("{name}_{part}"));
+        let redactor = &self.callsite.redactor;
         self.fields.push(&key("type"), |out| json::string(out, &failure.type_name));
-        self.fields.push(&key("message"), |out| json::string(out, &failure.message));
+        self.fields.push(&key("message"), |out| {
+            json::string(out, &redactor.redact(&failure.message));
+        });
         self.fields.push(&key("chain"), |out| {
             let mut chain = Array::begin(out);
             for cause in &failure.chain {
-                chain.str(cause);
+                chain.str(&redactor.redact(cause));
             }
             chain.end();
         });
@@ -184,7 +187,7 @@ impl Visit for Visitor<'_> {
         let Some(failure) = aside else { return };
         let Some(plan) = self.plan(field).filter(|plan| plan.role == Role::Plain) else { return };
         let mut alone = Vec::new();
-        json::string(&mut alone, &failure.message);
+        json::string(&mut alone, &self.callsite.redactor.redact(&failure.message));
         // Something that contains an error is not an error.
         if self.fields.last_value() == alone {
             self.fields.pop();

@@ -376,6 +376,68 @@ fn scenario_41_redacted_fields_show_nothing_wherever_they_come_from() {
 }
 
 #[test]
+fn scenario_41_secrets_in_texts_show_nothing_wherever_they_come_from() {
+    #[derive(Debug)]
+    #[expect(dead_code, reason = "formatted")]
+    struct Login {
+        user: &'static str,
+        mail: &'static str,
+    }
+    #[derive(Debug)]
+    struct Outer(std::io::Error);
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("no mail to jane@example.com")
+        }
+    }
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let request = RequestContext::builder().build();
+    request.append("customer", "jane@example.com");
+    request.append("orders", 4711);
+    let capture = captured_by(
+        |builder| builder.redact(Redactor::standard()),
+        || {
+            let _request = request.enter();
+            let span = info_span!("login", from = "jane@example.com", to = Empty);
+            let _span = span.enter();
+            span.record("to", "joe@example.com");
+            let failure = Outer(std::io::Error::other("jane@example.com is \"unknown\""));
+            error!(
+                text = "\u{2192} jane@example.com \u{2190}",
+                debug = ?Login { user: "jane", mail: "jane@example.com" },
+                display = %"Bearer 8f5c.x-1",
+                error = &failure as &(dyn std::error::Error + 'static),
+                cause = obs_logging::err(&failure),
+                "mail to {}",
+                "jane@example.com"
+            );
+        },
+    );
+    let text = capture.text();
+    assert!(!text.contains("example") && !text.contains("8f5c"), "{text}");
+    let line = capture.line();
+    assert_eq!(line["customer"], "[REDACTED]");
+    assert_eq!(line["orders"], "4711");
+    assert_eq!(line["from"], "[REDACTED]");
+    assert_eq!(line["to"], "[REDACTED]");
+    assert_eq!(line["text"], "\u{2192} [REDACTED] \u{2190}");
+    assert_eq!(line["debug"], r#"Login { user: "jane", mail: "[REDACTED]" }"#);
+    assert_eq!(line["display"], "Bearer [REDACTED]");
+    assert_eq!(line["message"], "mail to [REDACTED]");
+    for part in ["error", "cause"] {
+        assert_eq!(line[&*format!("{part}_message")], "no mail to [REDACTED]");
+        assert_eq!(
+            line[&*format!("{part}_chain")],
+            serde_json::json!([r#"[REDACTED] is "unknown""#])
+        );
+    }
+}
+
+#[test]
 fn a_redacted_value_is_not_even_formatted() {
     struct Loud;
     impl std::fmt::Debug for Loud {
