@@ -11,6 +11,9 @@ pub const UNKNOWN: &str = "unknown";
 /// The longest name that is given, in bytes: a bound for what is derived from an error's own text.
 const MAX_LEN: usize = 128;
 
+/// How many contexts are looked through.
+const MAX_CONTEXTS: usize = 32;
+
 /// The name of a type that is known when compiling, without the paths of its parts and without the
 /// pointers around it: `Box<a::Wrapped<b::Inner>>` is `Wrapped<Inner>`.
 ///
@@ -30,7 +33,17 @@ pub fn of<E: ?Sized>() -> Cow<'static, str> {
 /// The name of an error whose type was erased: exact for common types of the standard library, else
 /// the leading identifier of its `Debug` form, which is the struct's or the variant's name, else
 /// [`UNKNOWN`].
+///
+/// What `anyhow` and `eyre` wrap around an error as its context has no name of its own: it is called
+/// as the error inside.
 pub fn of_dyn(error: &(dyn Error + 'static)) -> Cow<'static, str> {
+    let mut error = error;
+    // A chain that loops must end somewhere.
+    for _ in 0..MAX_CONTEXTS {
+        let inner = error.source().filter(|_| standard(error).is_none() && is_context(error));
+        let Some(inner) = inner else { break };
+        error = inner;
+    }
     match standard(error) {
         Some(name) => Cow::Borrowed(name),
         None => of_debug(error),
@@ -141,6 +154,38 @@ fn without_pointers(full: &str) -> &str {
     }
 }
 
+/// Whether this is what `context` and `wrap_err` of `anyhow` 1 and `eyre` 0.6 make: a private type
+/// that shows itself as a struct `Error`, in these words.
+fn is_context(error: &(dyn Error + 'static)) -> bool {
+    const FORMS: [&str; 2] = ["Error { context: \"", "Error { msg: \""];
+    FORMS.iter().any(|form| {
+        let mut begin = Begin { expected: form, differs: false };
+        // An error only ends the text: what follows may be a whole backtrace.
+        let _ = write!(begin, "{error:?}");
+        begin.expected.is_empty() && !begin.differs
+    })
+}
+
+/// Compares the beginning of what is written.
+struct Begin<'a> {
+    /// What is still to come.
+    expected: &'a str,
+    differs: bool,
+}
+
+impl fmt::Write for Begin<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let length = self.expected.len().min(text.len());
+        self.differs |= text.as_bytes()[..length] != self.expected.as_bytes()[..length];
+        if self.differs || length == self.expected.len() {
+            self.expected = if self.differs { self.expected } else { "" };
+            return Err(fmt::Error);
+        }
+        self.expected = &self.expected[length..];
+        Ok(())
+    }
+}
+
 struct Leading(String);
 
 impl fmt::Write for Leading {
@@ -195,6 +240,42 @@ mod tests {
         ] {
             assert_eq!(name, expected);
         }
+    }
+
+    /// As anyhow and eyre have it, which obs-logging tests with the real ones.
+    struct Context(&'static str, Option<Box<dyn Error + Send + Sync>>);
+
+    impl fmt::Debug for Context {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Error").field(self.0, &"while \"charging\"").finish_non_exhaustive()
+        }
+    }
+
+    impl fmt::Display for Context {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("while \"charging\"")
+        }
+    }
+
+    impl Error for Context {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|inner| inner as _)
+        }
+    }
+
+    #[test]
+    fn a_context_is_called_as_the_error_inside() {
+        let limit = || Some(Box::new(Payment::LimitExceeded { limit: 3 }) as _);
+        assert_eq!(of_dyn(&Context("context", limit())), "LimitExceeded");
+        assert_eq!(of_dyn(&Context("msg", limit())), "LimitExceeded");
+        let twice = Context("msg", Some(Box::new(Context("context", limit()))));
+        assert_eq!(of_dyn(&twice), "LimitExceeded");
+        let io: Box<dyn Error + Send + Sync> =
+            Box::new(std::io::Error::other(Context("msg", limit())));
+        assert_eq!(of_dyn(&Context("msg", Some(io))), "io::Error");
+        // Somebody's own type of that name, and nothing inside.
+        assert_eq!(of_dyn(&Context("message", limit())), "Error");
+        assert_eq!(of_dyn(&Context("msg", None)), "Error");
     }
 
     #[test]

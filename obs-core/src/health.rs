@@ -47,6 +47,8 @@ events! {
     FieldPanicked => "field_panicked",
     /// Something recorded from within the recording of something else: left out.
     Reentrant => "reentrant",
+    /// A field for the current request where there is none: left out.
+    NoRequest => "no_request",
     /// A sink panicked while it delivered.
     SinkPanicked => "sink_panicked",
     /// A lane's worker thread could not be started: deliveries are synchronous.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod append;
 mod builder;
 mod callsite;
 mod encode;
@@ -7,6 +8,7 @@ mod error;
 mod failure;
 mod fields;
 mod format;
+pub mod insights;
 mod layer;
 mod level;
 mod limit;
@@ -15,14 +17,16 @@ mod members;
 mod scratch;
 mod sink;
 mod span;
+pub mod test;
 mod text;
 mod timestamp;
 mod visitor;
 
+pub use append::{append, remove};
 pub use builder::{DEFAULT_MAX_LINE_BYTES, StructuredLoggerBuilder};
 pub use callsite::BUILT_IN_KEYS;
 pub use error::Error;
-pub use failure::{ErrorValue, err};
+pub use failure::{ErrorValue, err, err_with_backtrace, report};
 pub use format::Format;
 pub use logger::StructuredLogger;
 pub use obs_core::FlushReport;

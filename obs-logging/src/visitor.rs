@@ -133,6 +133,22 @@ impl<'a> Visitor<'a> {
             }
             chain.end();
         });
+        if let Some(location) = &failure.location {
+            self.fields.push(&key("location"), |out| json::string(out, location));
+        }
+        if let Some(traceback) = &failure.traceback {
+            // `error_traceback` would be a name that nobody looks for.
+            let key = if name == "error" { Key::new("traceback") } else { key("traceback") };
+            self.fields.push(&key, |out| json::string(out, traceback));
+        }
+    }
+
+    /// Takes the parts of a report in the place of its text, where the last field is one.
+    fn split_report(&mut self, plan: &Plan) {
+        if let Some(failure) = Failure::of_report_text(self.fields.last_value()) {
+            self.fields.pop();
+            self.failure(plan, &failure);
+        }
     }
 }
 
@@ -184,8 +200,13 @@ impl Visit for Visitor<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let mut aside = None;
         self.string(field, |out| aside = failure::asking(|| debug(out, value)));
-        let Some(failure) = aside else { return };
         let Some(plan) = self.plan(field).filter(|plan| plan.role == Role::Plain) else { return };
+        let Some(failure) = aside else {
+            if matches!(plan.name, "error" | "err") && !plan.redacted {
+                self.split_report(plan);
+            }
+            return;
+        };
         let mut alone = Vec::new();
         json::string(&mut alone, &self.callsite.redactor.redact(&failure.message));
         // Something that contains an error is not an error.
@@ -197,7 +218,7 @@ impl Visit for Visitor<'_> {
 }
 
 /// Writes a value's `Debug` form as a JSON string; a marker where it panics.
-fn debug(out: &mut Vec<u8>, value: &dyn Debug) {
+pub(crate) fn debug(out: &mut Vec<u8>, value: &dyn Debug) {
     let start = out.len();
     let written = guard::caught(|| {
         out.push(b'"');

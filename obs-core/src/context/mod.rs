@@ -145,15 +145,42 @@ impl RequestContext {
         self.0.deadline
     }
 
-    /// Appends a field to the rest of this request's log lines. A field of the same name is replaced.
+    /// Appends a field, as text, to the rest of this request's log lines. A field of the same name is
+    /// replaced.
     pub fn append(&self, key: &str, value: impl fmt::Display) {
+        self.append_json(key, |out| json::display(out, value));
+    }
+
+    /// As [`RequestContext::append`], for what is not text: `write` appends exactly one JSON value, in
+    /// one line, as the functions of [`json`] do. Where it writes nothing, nothing changes.
+    ///
+    /// ```
+    /// use obs_core::context::RequestContext;
+    /// use obs_core::json;
+    ///
+    /// let context = RequestContext::builder().build();
+    /// context.append_json("order_id", |out| json::uint(out, 4711));
+    /// context.appended(|key, value| assert_eq!((key, value), ("order_id", &b"4711"[..])));
+    /// ```
+    pub fn append_json(&self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        // Before the lock is taken: `write` may be the application's code.
         let mut encoded = Vec::new();
-        json::display(&mut encoded, value);
+        write(&mut encoded);
+        if encoded.is_empty() {
+            return;
+        }
         let mut appended = lock(&self.0.appended);
         match appended.iter_mut().find(|(name, _)| name == key) {
             Some((_, old)) => *old = encoded,
             None => appended.push((key.to_owned(), encoded)),
         }
+    }
+
+    /// Takes an appended field away again; returns whether there was one.
+    pub fn remove_appended(&self, key: &str) -> bool {
+        let mut appended = lock(&self.0.appended);
+        let place = appended.iter().position(|(name, _)| name == key);
+        place.map(|place| appended.remove(place)).is_some()
     }
 
     /// Calls `each` with the name and the JSON value of every appended field, in order.

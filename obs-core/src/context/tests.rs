@@ -113,6 +113,32 @@ fn appended_fields_keep_their_order_and_are_replaced_by_name() {
 }
 
 #[test]
+fn appended_fields_keep_their_types_and_can_be_taken_away() {
+    let context = named("r");
+    let seen = || {
+        let mut seen = String::new();
+        context.appended(|key, value| {
+            seen += key;
+            seen += std::str::from_utf8(value).unwrap();
+        });
+        seen
+    };
+    context.append_json("a", |out| json::uint(out, 4711));
+    context.append_json("b", |out| json::boolean(out, true));
+    context.append_json("b", |_| ());
+    assert_eq!(seen(), "a4711btrue");
+    assert!(context.remove_appended("a"));
+    assert!(!context.remove_appended("a"));
+    assert_eq!(seen(), "btrue");
+    context.append_json("c", |out| {
+        // What writes a value may use the context.
+        context.append("b", "inner");
+        json::int(out, -1);
+    });
+    assert_eq!(seen(), "b\"inner\"c-1");
+}
+
+#[test]
 fn extensions_are_found_by_type_and_made_once() {
     let context = named("r");
     let made = AtomicUsize::new(0);

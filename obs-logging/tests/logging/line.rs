@@ -107,7 +107,9 @@ fn values_keep_their_types() {
         );
     })
     .line();
-    let fields: Value = line.0.iter().skip(8).cloned().collect::<serde_json::Map<_, _>>().into();
+    let fields: serde_json::Map<_, _> =
+        line.iter().skip(8).map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    let fields = Value::from(fields);
     assert_eq!(
         fields,
         json!({

@@ -3,6 +3,8 @@
 
 // `cfg(test)` tells clippy that the helpers are test code as well.
 #[cfg(test)]
+mod append;
+#[cfg(test)]
 mod capture;
 #[cfg(test)]
 mod context;
@@ -13,6 +15,8 @@ mod filter;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod insights;
+#[cfg(test)]
 mod line;
 #[cfg(test)]
 mod process;
@@ -20,3 +24,5 @@ mod process;
 mod property;
 #[cfg(test)]
 mod queue;
+#[cfg(test)]
+mod reports;

@@ -20,7 +20,7 @@ pub(crate) struct Written(Output);
 impl Written {
     pub(crate) fn lines(&self) -> Vec<Line> {
         let stdout = String::from_utf8_lossy(&self.0.stdout);
-        stdout.lines().filter(|line| line.starts_with('{')).map(Line::read).collect()
+        stdout.lines().filter(|line| line.starts_with('{')).map(read).collect()
     }
 
     fn stderr(&self) -> String {
@@ -28,12 +28,16 @@ impl Written {
     }
 }
 
+fn read(line: &str) -> Line {
+    line.parse().unwrap_or_else(|invalid| panic!("{invalid}"))
+}
+
 /// Runs `test` in a process of its own and checks what it wrote.
 pub(crate) fn in_child(test: &str, check: impl FnOnce(&Written)) {
     in_child_with(test, &[], check);
 }
 
-fn in_child_with(test: &str, variables: &[(&str, &str)], check: impl FnOnce(&Written)) {
+pub(crate) fn in_child_with(test: &str, variables: &[(&str, &str)], check: impl FnOnce(&Written)) {
     let output = start(test, variables).wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     check(&Written(output));
