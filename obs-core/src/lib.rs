@@ -7,6 +7,8 @@ pub mod error_type;
 pub mod guard;
 pub mod handle;
 pub mod health;
+#[cfg(feature = "http")]
+pub mod http;
 mod identity;
 pub mod ids;
 pub mod json;

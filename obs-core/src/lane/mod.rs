@@ -29,6 +29,7 @@
 mod batch;
 mod builder;
 mod direct;
+mod failure;
 mod flush;
 mod handover;
 #[cfg(feature = "tokio")]
@@ -44,6 +45,7 @@ use std::time::{Duration, Instant};
 
 pub use batch::{Batch, Lines, Records};
 pub use builder::{LaneBuilder, Overflow};
+pub use failure::{LastFailure, error_chain};
 pub use flush::Flush;
 pub use handover::{Handover, Handovers, Settled};
 #[cfg(feature = "tokio")]

@@ -63,9 +63,9 @@ use obs_core::lane::{Lane, LaneBuilder, Records};
 
 use crate::Error;
 use crate::datum::Datum;
-pub use crate::sink::LastFailure;
 use crate::sink::{Sink, Start};
 use client::Connection;
+pub use obs_core::lane::LastFailure;
 use sending::{Notice, Sending};
 
 /// The metric that says how many series were lost, in `Count`, with the collector's own dimensions.

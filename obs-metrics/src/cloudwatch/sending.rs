@@ -10,7 +10,7 @@ use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatch::operation::put_metric_data::PutMetricDataError;
 use obs_core::clock::{Clock, SystemClock, millis_since_epoch};
 use obs_core::health::{self, Event};
-use obs_core::lane::{AsyncSink, Attempt, Delivery, Lost, Patience, Reason, Records};
+use obs_core::lane::{AsyncSink, Attempt, Delivery, Lost, Patience, Reason, Records, error_chain};
 use tracing_core::dispatcher::{Dispatch, set_default};
 
 use super::client::Connection;
@@ -23,7 +23,6 @@ use super::{LOST_METRIC, LastFailure};
 use crate::datum::{Datum, Kind, SeriesKey};
 use crate::dimensions::DimensionSet;
 use crate::distribution::Distribution;
-use crate::sink::chain;
 use crate::unit::{Resolution, Unit};
 
 /// Sends series to CloudWatch.
@@ -230,7 +229,7 @@ impl Sender<'_> {
             self.note(format!("{status} {}", coded(code, refused.err().message())));
             return retry::of_response(status, code);
         }
-        self.note(chain(error));
+        self.note(error_chain(error));
         match error {
             _ if self.connection.forget_if_useless() => Verdict::Unsent,
             SdkError::ConstructionFailure(_) => Verdict::Unsent,

@@ -2,13 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
+use obs_core::http::{Answer, Verdict};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
-
-use super::client::Answer;
-use super::retry::{self, Verdict};
 
 /// How an attempt ended that was answered, and what to tell people of it, if anything.
 pub(crate) fn judge(
@@ -17,13 +13,15 @@ pub(crate) fn judge(
     is_signed: bool,
     now: SystemTime,
 ) -> (Verdict, Option<String>) {
-    if (200..300).contains(&answer.status) {
-        return accepted(&answer.body, points);
+    if (200..300).contains(&answer.status()) {
+        return accepted(answer.body(), points);
     }
-    let retry_after = answer.retry_after.as_deref().and_then(|text| wait_of(text, now));
-    let verdict = retry::of_status(answer.status, retry_after, is_signed);
-    let said = said(&answer.body);
-    (verdict, Some(format!("{} {said}", answer.status).trim_end().to_owned()))
+    let verdict = of_status(answer.status(), answer.retry_after(now), is_signed);
+    // A server of OTLP says why in protobuf, proxies and AWS in text.
+    let said = answer.said().unwrap_or_else(|| {
+        Status::decode(answer.body()).map(|status| status.message).unwrap_or_default()
+    });
+    (verdict, Some(format!("{} {said}", answer.status()).trim_end().to_owned()))
 }
 
 /// All of it, or all but some points, which must not be sent again. What cannot be read says nothing.
@@ -37,15 +35,16 @@ fn accepted(body: &[u8], points: usize) -> (Verdict, Option<String>) {
     (Verdict::Delivered { rejected }, failure)
 }
 
-/// `Retry-After`: seconds, or a date.
-fn wait_of(text: &str, now: SystemTime) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+/// The verdict on a status that is not 2xx. OTLP names those after which a request may be sent
+/// again; every other one is final.
+fn of_status(status: u16, retry_after: Option<Duration>, is_signed: bool) -> Verdict {
+    match status {
+        429 | 502..=504 => Verdict::Failed { retry_after },
+        413 => Verdict::TooLarge,
+        // Credentials that have just been replaced.
+        401 | 403 if is_signed => Verdict::Unauthorized,
+        _ => Verdict::Refused,
     }
-    let at = DateTime::from_str(text, Format::HttpDate).ok()?;
-    let at = SystemTime::try_from(at).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
 }
 
 /// `google.rpc.Status`, in which a server of OTLP says why it refuses.
@@ -57,25 +56,14 @@ struct Status {
     message: String,
 }
 
-/// What the body of a refusal says to people.
-fn said(body: &[u8]) -> String {
-    match std::str::from_utf8(body) {
-        Ok(text) if !text.chars().any(|c| c.is_control() && !c.is_whitespace()) => {
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
-        }
-        _ => Status::decode(body).map(|status| status.message).unwrap_or_default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use hyper::body::Bytes;
     use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
 
     use super::*;
 
-    fn answer(status: u16, body: impl Into<Bytes>) -> Answer {
-        Answer { status, retry_after: None, body: body.into() }
+    fn answer(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+        Answer::new(status, None, body)
     }
 
     fn partial(rejected: i64) -> Vec<u8> {
@@ -116,17 +104,21 @@ mod tests {
     }
 
     #[test]
-    fn a_server_says_when_in_seconds_or_by_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_480);
-        for (text, expected) in [
-            ("7", Some(7)),
-            (" 0 ", Some(0)),
-            ("Wed, 21 Oct 2015 07:28:30 GMT", Some(30)),
-            ("Wed, 21 Oct 2015 07:27:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
+    fn statuses_are_those_of_the_specification() {
+        let failed = Verdict::Failed { retry_after: None };
+        for (status, is_signed, expected) in [
+            (429, false, failed),
+            (502, false, failed),
+            (503, false, failed),
+            (504, false, failed),
+            (500, false, Verdict::Refused),
+            (400, false, Verdict::Refused),
+            (301, false, Verdict::Refused),
+            (403, false, Verdict::Refused),
+            (403, true, Verdict::Unauthorized),
+            (413, false, Verdict::TooLarge),
         ] {
-            assert_eq!(wait_of(text, now), expected.map(Duration::from_secs), "{text}");
+            assert_eq!(of_status(status, None, is_signed), expected, "{status}");
         }
     }
 }

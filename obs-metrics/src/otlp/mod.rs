@@ -93,36 +93,35 @@
 //! - Its client logs what a server refused, and does not return it: nothing could be accounted for.
 //!
 //! So the messages are those of `opentelemetry-proto` 0.33, which the exporter is made of, and the client
-//! is hyper with rustls, which the AWS SDK's is made of: one TLS, one HTTP, one opentelemetry in the
-//! tree. No type of theirs is in this interface.
+//! is obs-core's, hyper with rustls, which the AWS SDK's is made of: one TLS, one HTTP, one
+//! opentelemetry in the tree. No type of theirs is in this interface.
 //!
 //! [UCUM]: https://ucum.org
 //! [`put_metric`]: crate::MetricsCollector::put_metric
 //! [`FlushReport`]: crate::FlushReport
 
 mod answer;
-mod client;
 mod endpoint;
 mod histogram;
 mod request;
-mod retry;
 mod settings;
-mod signer;
 mod sink;
 mod unit;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_types::SdkConfig;
 use obs_core::clock::{Clock, SystemClock, millis_since_epoch};
+use obs_core::http::{Retry, Secret, Sender};
+pub use obs_core::lane::LastFailure;
 use obs_core::lane::{Lane, LaneBuilder, Records};
 
 use crate::Error;
 use crate::datum::Datum;
-pub use crate::sink::LastFailure;
 use crate::sink::{Sink, Start};
 use request::{Intervals, Origin};
-use settings::{Given, Secret, Target};
+use settings::{Given, Target};
 use sink::OtlpSink;
 
 /// Points of one request (CloudWatch's OTLP endpoint for metrics).
@@ -163,8 +162,8 @@ pub const MAX_RESOURCE_BYTES: usize = 16 * 1024;
 #[must_use = "a sink does nothing until a collector is built with it"]
 pub struct Otlp {
     given: Given,
-    attempts: u32,
-    clock: Box<dyn Clock>,
+    retry: Retry,
+    clock: Arc<dyn Clock>,
     last_failure: LastFailure,
 }
 
@@ -172,7 +171,7 @@ impl Otlp {
     /// To a collector at this address, over HTTP with protobuf: `http://127.0.0.1:4318`. Metrics go to
     /// `/v1/metrics` below it, unless it ends so. What is wrong with it is an error of `build`.
     pub fn new(endpoint: impl Into<String>) -> Self {
-        Self::to(Target::Collector(Secret(endpoint.into())))
+        Self::to(Target::Collector(Secret::new(endpoint)))
     }
 
     /// To where `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` says, used as it is, or else
@@ -199,8 +198,8 @@ impl Otlp {
                 timeout: None,
                 gzip: None,
             },
-            attempts: retry::ATTEMPTS,
-            clock: Box::new(SystemClock),
+            retry: Retry::default(),
+            clock: Arc::new(SystemClock),
             last_failure: LastFailure::default(),
         }
     }
@@ -208,7 +207,7 @@ impl Otlp {
     /// A header of every request, as for an API key; one of this name from the environment is
     /// replaced. The value is never shown, in no error and in no `Debug`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.given.headers.push((name.into(), Secret(value.into())));
+        self.given.headers.push((name.into(), Secret::new(value)));
         self
     }
 
@@ -231,7 +230,7 @@ impl Otlp {
     /// How often a request is sent at most, the first time included. Default 8, which takes about half
     /// a minute; at least 1. A broken connection is replaced once in any case.
     pub fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts.max(1);
+        self.retry = self.retry.attempts(attempts);
         self
     }
 
@@ -244,7 +243,7 @@ impl Otlp {
 
     /// The clock of signatures, and of how far ahead a point may be. Default: the system's.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -268,14 +267,22 @@ impl Otlp {
             )));
         }
         let intervals = Intervals::since(millis_since_epoch(self.clock.now()));
+        let is_signed = settings.signer.is_some();
+        let mut sender = Sender::new(settings.endpoint, settings.headers)
+            .timeout(settings.timeout)
+            .retry(self.retry)
+            .clock(Arc::clone(&self.clock))
+            .note_failures(self.last_failure);
+        if let Some(signer) = settings.signer {
+            sender = sender.signer(signer);
+        }
         lane.start_async(OtlpSink {
-            settings,
+            sender,
+            gzip: settings.gzip,
+            is_signed,
             origin,
-            attempts: self.attempts,
             intervals,
             clock: self.clock,
-            last_failure: self.last_failure,
-            client: None,
         })
         .map_err(|error| Error::sink_because("the OTLP sink's runtime was refused", error))
     }

@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use aws_types::SdkConfig;
-use hyper::Uri;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use obs_core::env;
+use obs_core::http::sigv4::Signer;
+use obs_core::http::{Endpoint, Headers, InvalidEndpoint, InvalidHeader, Secret};
 
-use super::signer::Signer;
 use super::{MAX_RESOURCE_ATTRIBUTES, endpoint};
 use crate::Error;
 
@@ -23,6 +22,9 @@ const RESOURCE_ATTRIBUTES: &[&str] = &["OTEL_RESOURCE_ATTRIBUTES"];
 
 /// Where a collector listens by default.
 const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
+/// The name under which CloudWatch's metrics endpoint checks signatures.
+const SERVICE: &str = "monitoring";
+const AGENT: &str = concat!("obs-metrics/", env!("CARGO_PKG_VERSION"));
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What code says.
@@ -42,21 +44,12 @@ pub(super) enum Target {
     CloudWatch(Box<SdkConfig>),
 }
 
-/// A text that `Debug` does not show.
-#[derive(Clone)]
-pub(super) struct Secret(pub(super) String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("…")
-    }
-}
-
 /// What the sink does.
 #[derive(Debug)]
 pub(super) struct Settings {
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
+    pub(super) endpoint: Endpoint,
+    /// With those of the body.
+    pub(super) headers: Headers,
     /// Beside those that the identity gives.
     pub(super) attributes: Vec<(String, String)>,
     pub(super) timeout: Duration,
@@ -83,39 +76,46 @@ impl Given {
                 attributes.len()
             )));
         }
-        let (uri, signer) = self.target.resolve(lookup)?;
+        let (endpoint, signer) = self.target.resolve(lookup)?;
         let is_signed = signer.is_some();
+        let gzip = self.checked_compression(is_signed, lookup)?;
         Ok(Settings {
-            uri,
-            headers: self.checked_headers(is_signed, lookup)?,
+            endpoint,
+            headers: self.checked_headers(is_signed, gzip, lookup)?,
             attributes,
             timeout: self.checked_timeout(is_signed, lookup)?,
-            gzip: self.checked_compression(is_signed, lookup)?,
+            gzip,
             signer,
         })
     }
 
     /// Those of the environment are for its collector, and no business of CloudWatch's.
-    fn checked_headers(&self, is_signed: bool, lookup: Lookup<'_>) -> Result<HeaderMap, Error> {
+    fn checked_headers(
+        &self,
+        is_signed: bool,
+        gzip: bool,
+        lookup: Lookup<'_>,
+    ) -> Result<Headers, Error> {
         let mut all = if is_signed { Vec::new() } else { pairs_of(HEADERS, lookup)? };
         for (name, value) in &self.headers {
-            set(&mut all, name.to_ascii_lowercase(), value.0.clone());
+            set(&mut all, name.to_ascii_lowercase(), value.expose().to_owned());
         }
-        let mut headers = HeaderMap::new();
+        let refused = |error: InvalidHeader| Error::sink(error.to_string());
+        let mut headers = Headers::new();
+        headers.insert("user-agent", AGENT).map_err(refused)?;
         for (name, value) in &all {
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|error| Error::sink_because(format!("the header {name:?}"), error))?;
-            if OURS.contains(&name.as_str()) || is_signed && name == AUTHORIZATION {
+            let lower = name.trim().to_ascii_lowercase();
+            if OURS.contains(&lower.as_str()) || is_signed && lower == "authorization" {
                 return Err(Error::sink(format!(
-                    "the header {name} is the sink's own; leave it out"
+                    "the header {lower} is the sink's own; leave it out"
                 )));
             }
             // The value may be a secret: the error does not show it.
-            let mut value = HeaderValue::from_str(value).map_err(|error| {
-                Error::sink_because(format!("the value of the header {name}"), error)
-            })?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
+            headers.insert(name, value).map_err(refused)?;
+        }
+        headers.insert("content-type", "application/x-protobuf").map_err(refused)?;
+        if gzip {
+            headers.insert("content-encoding", "gzip").map_err(refused)?;
         }
         Ok(headers)
     }
@@ -148,10 +148,10 @@ impl Given {
 }
 
 impl Target {
-    fn resolve(&self, lookup: Lookup<'_>) -> Result<(Uri, Option<Signer>), Error> {
+    fn resolve(&self, lookup: Lookup<'_>) -> Result<(Endpoint, Option<Signer>), Error> {
         match self {
             Target::Collector(address) => {
-                Ok((checked(&address.0, "otlp()", endpoint::below)?, None))
+                Ok((checked(address.expose(), "otlp()", endpoint::below)?, None))
             }
             Target::Environment => Ok((from_env(lookup)?, None)),
             Target::CloudWatch(config) => {
@@ -161,14 +161,14 @@ impl Target {
                 let credentials = config.credentials_provider().ok_or_else(|| {
                     Error::sink("the SdkConfig has no credentials; load it with aws-config")
                 })?;
-                let uri = match config.endpoint_url() {
+                let endpoint = match config.endpoint_url() {
                     Some(url) => checked(url, "the SdkConfig", endpoint::below)?,
                     None => {
                         let address = endpoint::cloudwatch(region.as_ref());
-                        checked(&address, "the SdkConfig's region", endpoint::exact)?
+                        checked(&address, "the SdkConfig's region", Endpoint::new)?
                     }
                 };
-                Ok((uri, Some(Signer::new(credentials, region.to_string()))))
+                Ok((endpoint, Some(Signer::new(credentials, region.to_string(), SERVICE))))
             }
         }
     }
@@ -186,7 +186,7 @@ const OURS: [&str; 8] = [
     "x-amz-security-token",
 ];
 
-fn from_env(lookup: Lookup<'_>) -> Result<Uri, Error> {
+fn from_env(lookup: Lookup<'_>) -> Result<Endpoint, Error> {
     if let Some((by, protocol)) = env::first_named(PROTOCOL, lookup)
         && protocol == "grpc"
     {
@@ -195,7 +195,7 @@ fn from_env(lookup: Lookup<'_>) -> Result<Uri, Error> {
         )));
     }
     match env::first_named(&[METRICS_ENDPOINT, ENDPOINT], lookup) {
-        Some((by, address)) if by == METRICS_ENDPOINT => checked(&address, by, endpoint::exact),
+        Some((by, address)) if by == METRICS_ENDPOINT => checked(&address, by, Endpoint::new),
         Some((by, address)) => checked(&address, by, endpoint::below),
         None => checked(DEFAULT_ENDPOINT, "the default", endpoint::below),
     }
@@ -204,10 +204,10 @@ fn from_env(lookup: Lookup<'_>) -> Result<Uri, Error> {
 fn checked(
     address: &str,
     by: &str,
-    check: impl Fn(&str) -> Result<Uri, String>,
-) -> Result<Uri, Error> {
-    check(address).map_err(|fault| {
-        let shown = endpoint::shown(address);
+    check: impl Fn(&str) -> Result<Endpoint, InvalidEndpoint>,
+) -> Result<Endpoint, Error> {
+    check(address).map_err(|error| {
+        let (shown, fault) = (error.shown(), error.fault());
         Error::sink(format!("the OTLP endpoint {shown:?} of {by} {fault}"))
     })
 }

@@ -9,7 +9,7 @@ fn given(target: Target) -> Given {
 }
 
 fn collector(address: &str) -> Given {
-    given(Target::Collector(Secret(address.to_owned())))
+    given(Target::Collector(Secret::new(address)))
 }
 
 fn resolve(given: &Given, vars: &[(&str, &str)]) -> Result<Settings, Error> {
@@ -28,7 +28,7 @@ fn check_refused(given: &Given, vars: &[(&str, &str)], expected: &str) {
 #[test]
 fn the_variables_of_opentelemetry_say_where_to() {
     let check = |vars: &[(&str, &str)], expected: &str| {
-        assert_eq!(resolve(&given(Target::Environment), vars).unwrap().uri, expected);
+        assert_eq!(resolve(&given(Target::Environment), vars).unwrap().endpoint.expose(), expected);
     };
     check(&[], "http://localhost:4318/v1/metrics");
     check(&[(ENDPOINT, "https://example.com/x")], "https://example.com/x/v1/metrics");
@@ -49,8 +49,8 @@ fn code_wins_over_variables() {
     ];
     let mut given = collector("http://127.0.0.1:4318");
     let found = resolve(&given, &vars).unwrap();
-    assert_eq!(found.headers["api-key"], "a b");
-    assert_eq!(found.headers["x-tenant"], "one");
+    assert_eq!(found.headers.get("api-key"), Some("a b"));
+    assert_eq!(found.headers.get("x-tenant"), Some("one"));
     assert_eq!(found.timeout, Duration::from_millis(1500));
     assert!(!found.gzip);
     assert_eq!(
@@ -58,13 +58,14 @@ fn code_wins_over_variables() {
         [("host.name".into(), "h1".into()), ("team".into(), "core".into())]
     );
 
-    given.headers.push(("X-Tenant".into(), Secret("two".into())));
+    given.headers.push(("X-Tenant".into(), Secret::new("two")));
     given.attributes.push(("team".into(), "shop".into()));
     given.timeout = Some(Duration::from_secs(2));
     given.gzip = Some(true);
     let found = resolve(&given, &vars).unwrap();
-    assert_eq!(found.headers["x-tenant"], "two");
-    assert_eq!(found.headers.len(), 2);
+    assert_eq!(found.headers.get("x-tenant"), Some("two"));
+    // With the agent, and the two of the body.
+    assert_eq!(found.headers.len(), 5);
     assert_eq!(found.timeout, Duration::from_secs(2));
     assert!(found.gzip);
     assert_eq!(found.attributes[1], ("team".into(), "shop".into()));
@@ -90,7 +91,7 @@ fn what_is_wrong_is_an_error_that_shows_no_secret() {
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
     let mut given = collector("https://me:hunter2@example.com");
-    given.headers.push(("api-key".into(), Secret("hunter2".into())));
+    given.headers.push(("api-key".into(), Secret::new("hunter2")));
     assert!(!format!("{given:?}").contains("hunter2"));
 }
 
@@ -121,11 +122,12 @@ fn cloudwatch_is_found_by_its_region_and_takes_nothing_from_the_collectors_varia
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
     ];
     let found = resolve(&config(Some("eu-west-1"), true), &vars).unwrap();
-    assert_eq!(found.uri, "https://monitoring.eu-west-1.amazonaws.com/v1/metrics");
-    assert!(found.headers.is_empty() && found.gzip && found.signer.is_some());
+    let address = found.endpoint.expose();
+    assert_eq!(address, "https://monitoring.eu-west-1.amazonaws.com/v1/metrics");
+    assert!(found.headers.get("api-key").is_none() && found.gzip && found.signer.is_some());
     assert!(!format!("{found:?}").contains("hunter2"));
     let mut signed = config(Some("eu-west-1"), true);
-    signed.headers.push(("Authorization".into(), Secret("Bearer x".into())));
+    signed.headers.push(("Authorization".into(), Secret::new("Bearer x")));
     check_refused(&signed, &vars, "own");
     check_refused(&config(None, true), &vars, "region");
     check_refused(&config(Some("eu-west-1"), false), &vars, "credentials");

@@ -2,8 +2,6 @@
 
 mod agent;
 mod destination;
-#[cfg(any(feature = "cloudwatch", feature = "otlp"))]
-mod failure;
 #[cfg(feature = "file")]
 mod file;
 mod output;
@@ -21,10 +19,6 @@ use crate::Error;
 use crate::datum::Datum;
 use crate::dimensions::DimensionSet;
 use destination::Destination;
-#[cfg(any(feature = "cloudwatch", feature = "otlp"))]
-pub use failure::LastFailure;
-#[cfg(any(feature = "cloudwatch", feature = "otlp"))]
-pub(crate) use failure::chain;
 #[cfg(feature = "file")]
 pub use file::Rotation;
 pub(crate) use output::{Flushes, Outputs};

@@ -3,16 +3,14 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::ThreadId;
 
-use http_body_util::Full;
-use hyper::Request;
-use hyper::body::Bytes;
+use obs_core::http::{Body, Client, Headers, Request};
 use obs_core::lane::on_lane_thread;
-use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Metadata, Subscriber};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 use super::server::Collector;
 use super::*;
-use crate::otlp::client::Client;
+use crate::otlp::endpoint;
 
 /// The threads on which something was traced.
 static SEEN: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
@@ -65,12 +63,10 @@ fn scenario_39_the_sinks_own_calls_are_not_traced() {
     // An application's own use of the same client is traced.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let uri = format!("{}/v1/metrics", collector.url()).parse().unwrap();
-        let client = Client::to(&uri).unwrap();
-        let mut request = Request::new(Full::new(Bytes::from_static(b"{}")));
-        *request.method_mut() = hyper::Method::POST;
-        *request.uri_mut() = uri;
-        assert_eq!(client.send(request).await.unwrap().status, 200);
+        let endpoint = endpoint::below(&collector.url()).unwrap();
+        let client = Client::to(&endpoint).unwrap();
+        let request = Request::post(&endpoint, &Headers::new(), &Body::from(b"{}".to_vec()));
+        assert_eq!(client.send(request).await.unwrap().status(), 200);
     });
     let is_seen = |thread| SEEN.lock().unwrap().contains(&thread);
     assert!(is_seen(std::thread::current().id()));

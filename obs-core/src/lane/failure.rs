@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use crate::collector::lock;
+use crate::lock;
 
 /// Characters of a failure that are kept: a service may answer with a page.
 const SHOWN: usize = 500;
@@ -20,7 +20,8 @@ impl LastFailure {
         lock(&self.0).clone()
     }
 
-    pub(crate) fn set(&self, failure: String) {
+    /// Notes a failure, in the place of the one before. It must hold no secret.
+    pub fn set(&self, failure: String) {
         let failure = match failure.char_indices().nth(SHOWN) {
             Some((end, _)) => format!("{}…", &failure[..end]),
             None => failure,
@@ -42,7 +43,7 @@ impl fmt::Debug for LastFailure {
 }
 
 /// An error with its causes, each said once.
-pub(crate) fn chain(error: &dyn Error) -> String {
+pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -54,4 +55,25 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_kept_short_and_the_last_one_wins() {
+        let failure = LastFailure::default();
+        assert_eq!((failure.get(), failure.to_string()), (None, "no failure".to_owned()));
+        failure.set("first".to_owned());
+        failure.clone().set("ä".repeat(600));
+        assert_eq!(failure.get().unwrap().chars().count(), SHOWN + 1);
+    }
+
+    #[test]
+    fn causes_are_said_once() {
+        let inner = std::io::Error::other("no route");
+        let outer = std::io::Error::new(std::io::ErrorKind::TimedOut, inner);
+        assert_eq!(error_chain(&outer), "no route");
+    }
 }
