@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use obs_core::clock::{Clock, SystemClock};
 use obs_core::lane::Lane;
@@ -15,7 +16,9 @@ use crate::format::Format;
 use crate::layer::Core;
 use crate::level::Directives;
 use crate::logger::StructuredLogger;
-use crate::sink::{LineSink, LossNotice, Output};
+use crate::notice::Notices;
+use crate::rate::RateLimit;
+use crate::sink::{LineSink, Output};
 
 /// The size that a line has at most, if nothing else is said: 256 KiB, at which many log agents cut
 /// and Loki refuses. CloudWatch Logs itself takes 1 MiB.
@@ -31,7 +34,11 @@ pub struct StructuredLoggerBuilder {
     service: Option<String>,
     environment: Option<String>,
     level: Option<String>,
+    #[cfg(all(unix, feature = "signal"))]
+    level_on_signal: Option<String>,
     format: Option<Format>,
+    colors: Option<bool>,
+    rate_limit: Option<(u32, Duration)>,
     redactor: Redactor,
     output: Output,
     synchronous: Option<bool>,
@@ -46,7 +53,11 @@ impl StructuredLoggerBuilder {
             service: None,
             environment: None,
             level: None,
+            #[cfg(all(unix, feature = "signal"))]
+            level_on_signal: None,
             format: None,
+            colors: None,
+            rate_limit: None,
             redactor: Redactor::default(),
             output: Output::Stdout,
             synchronous: None,
@@ -78,10 +89,49 @@ impl StructuredLoggerBuilder {
         self
     }
 
+    /// At most `lines` lines of one callsite in each window of `per`; the others are counted, and the
+    /// callsite's next line has their number under the key `suppressed`. Default: no limit.
+    ///
+    /// Where no line follows, a flush, a shutdown and the end of the logger write one line (WARN, of
+    /// the logger `obs_logging`) per callsite, which says where it is and how many there were. Errors
+    /// are no exception: a storm of errors is what this is for. Records of the `log` crate count by
+    /// their level, target and line.
+    ///
+    /// Windows begin at multiples of `per` on the clock, so a burst across two of them may have twice
+    /// as many lines. Both are raised to the least that means anything, one line and a millisecond.
+    /// An event costs a look at the clock and two atomic instructions more; without a limit, a branch.
+    pub fn rate_limit(mut self, lines: u32, per: Duration) -> Self {
+        self.rate_limit = Some((lines, per));
+        self
+    }
+
+    /// On SIGUSR1 the level becomes `directives` (`"debug"`, say), and on the next one what it was
+    /// before; a line of the log says so each time. Default: the signal is left alone, and ends the
+    /// process if nobody else handles it.
+    ///
+    /// Unix only, feature `signal`. It costs a thread, which waits. With several loggers that ask for
+    /// it, the signal reaches all of them; handlers that other code has installed run too.
+    #[cfg(all(unix, feature = "signal"))]
+    pub fn level_on_signal(mut self, directives: impl Into<String>) -> Self {
+        self.level_on_signal = Some(directives.into());
+        self
+    }
+
     /// JSON or text. Default: the variables in [`env::LOG_FORMAT`]; else text where stdout is a
     /// terminal and the lines go there outside Lambda, and JSON everywhere else.
     pub fn format(mut self, format: Format) -> Self {
         self.format = Some(format);
+        self
+    }
+
+    /// Whether the text format colours the level and dims the timestamp; JSON never has colours.
+    /// Default: where the lines go to stdout, stdout is a terminal, and the variables [`NO_COLOR`] and
+    /// [`CLICOLOR_FORCE`] do not say otherwise.
+    ///
+    /// [`NO_COLOR`]: https://no-color.org
+    /// [`CLICOLOR_FORCE`]: https://bixense.com/clicolors/
+    pub fn colors(mut self, colors: bool) -> Self {
+        self.colors = Some(colors);
         self
     }
 
@@ -144,7 +194,8 @@ impl StructuredLoggerBuilder {
     ///
     /// # Errors
     ///
-    /// The level or the format, given here or in a variable, is not one.
+    /// The level or the format, given here or in a variable, is not one; or a signal that was asked
+    /// for cannot be watched.
     pub fn build(self) -> Result<StructuredLogger, Error> {
         self.build_in(&Surroundings::of_process())
     }
@@ -166,6 +217,12 @@ impl StructuredLoggerBuilder {
         let level = surroundings.level(self.level.as_deref())?;
         let to_stdout = matches!(self.output, Output::Stdout);
         let format = surroundings.format(self.format, to_stdout)?;
+        let colors = surroundings.colors(self.colors, to_stdout);
+        #[cfg(all(unix, feature = "signal"))]
+        let raised = match &self.level_on_signal {
+            Some(directives) => Some(Directives::parse(directives, "given to level_on_signal")?),
+            None => None,
+        };
         let synchronous = self.synchronous.unwrap_or(surroundings.is_lambda);
 
         let identity = Identity::from_vars(surroundings.variable);
@@ -173,8 +230,12 @@ impl StructuredLoggerBuilder {
         member(&mut tail, "service", &self.service.unwrap_or(identity.service));
         member(&mut tail, "environment", &self.environment.unwrap_or(identity.environment));
 
-        let notice =
-            LossNotice { clock: Arc::clone(&self.clock), format, tail: tail.as_slice().into() };
+        let notices = Arc::new(Notices {
+            clock: Arc::clone(&self.clock),
+            format,
+            colors,
+            tail: tail.as_slice().into(),
+        });
         let mut lane = Lane::builder("logs");
         if let Some(bytes) = self.queue_bytes {
             lane = lane.capacity_bytes(bytes);
@@ -189,10 +250,18 @@ impl StructuredLoggerBuilder {
             callsites: Callsites::new(id, self.redactor, tail),
             clock: self.clock,
             format,
+            colors,
             max_line_bytes: self.max_line_bytes,
-            lane: lane.start(LineSink::new(self.output, notice)),
+            rate_limit: self.rate_limit.map(|(lines, per)| RateLimit::new(id, lines, per)),
+            lane: lane.start(LineSink::new(self.output, Arc::clone(&notices))),
+            notices,
         };
-        Ok(StructuredLogger::new(core, level))
+        let logger = StructuredLogger::new(core, level);
+        #[cfg(all(unix, feature = "signal"))]
+        if let Some(raised) = raised {
+            logger.watch_signal(raised)?;
+        }
+        Ok(logger)
     }
 }
 
@@ -230,6 +299,22 @@ impl Surroundings<'_> {
         match env::first_named(env::LEVEL, self.variable) {
             Some((name, value)) => Directives::parse(&value, name),
             None => Ok(Directives::info()),
+        }
+    }
+
+    fn colors(&self, code: Option<bool>, to_stdout: bool) -> bool {
+        let said = |name| (self.variable)(name).filter(|value| !value.is_empty());
+        if let Some(code) = code {
+            code
+        } else if !to_stdout || said("NO_COLOR").is_some() {
+            false
+        } else if said("CLICOLOR_FORCE").is_some_and(|force| force != "0") {
+            true
+        } else {
+            // Windows's old console shows the codes; what replaced it says so, or has a TERM.
+            let shows_them =
+                !cfg!(windows) || said("WT_SESSION").or_else(|| said("TERM")).is_some();
+            self.stdout_is_terminal && shows_them && said("TERM").is_none_or(|term| term != "dumb")
         }
     }
 
@@ -323,6 +408,31 @@ mod tests {
         let both: &[_] = &[("AWS_LAMBDA_LOG_FORMAT", "Text"), ("OBS_LOG_FORMAT", "json")];
         check(Case { variables: both, ..terminal() }, None, true, Format::Json);
         check(Case { variables: both, ..PLAIN }, Some(Format::Text), true, Format::Text);
+    }
+
+    #[test]
+    fn colours_are_for_terminals_and_for_who_asks() {
+        const NO_COLOR: (&str, &str) = ("NO_COLOR", "1");
+        const FORCE: (&str, &str) = ("CLICOLOR_FORCE", "1");
+        let check = |variables: &'static [_], stdout_is_terminal, code, to_stdout, expected| {
+            let case = Case { variables, stdout_is_terminal, ..PLAIN };
+            let found = with(&case, |around| around.colors(code, to_stdout));
+            assert_eq!(found, expected, "{variables:?} {stdout_is_terminal} {code:?} {to_stdout}");
+        };
+        const TERM: (&str, &str) = ("TERM", "xterm");
+        check(&[TERM], true, None, true, true);
+        check(&[TERM], false, None, true, false);
+        check(&[TERM], true, None, false, false);
+        check(&[("TERM", "dumb")], true, None, true, false);
+        check(&[TERM, NO_COLOR], true, None, true, false);
+        check(&[TERM, ("NO_COLOR", "")], true, None, true, true);
+        check(&[FORCE], false, None, true, true);
+        check(&[FORCE], false, None, false, false);
+        check(&[FORCE, NO_COLOR], true, None, true, false);
+        check(&[TERM, ("CLICOLOR_FORCE", "0")], false, None, true, false);
+        check(&[TERM, ("CLICOLOR_FORCE", "0")], true, None, true, true);
+        check(&[], false, Some(true), false, true);
+        check(&[TERM, FORCE], true, Some(false), true, false);
     }
 
     #[test]

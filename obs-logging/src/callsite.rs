@@ -28,6 +28,7 @@ pub const BUILT_IN_KEYS: &[&str] = &[
     "trace_id",
     "span_id",
     "xray_trace_id",
+    "suppressed",
 ];
 
 /// The name that a field gets in the line.
@@ -79,9 +80,7 @@ pub(crate) enum Role {
 impl Callsite {
     /// `tail` is what follows the line's number: service and environment.
     fn new(metadata: &'static Metadata<'static>, redactor: &Redactor, tail: &[u8]) -> Self {
-        let is_log_record = metadata.name() == "log event"
-            && metadata.target() == "log"
-            && metadata.fields().field("log.target").is_some();
+        let is_log_record = is_log_record(metadata);
         let fields: Box<[Plan]> = metadata
             .fields()
             .iter()
@@ -132,6 +131,13 @@ impl Callsite {
             self.redactor.redact_encoded(out, start);
         }
     }
+}
+
+/// Whether events of this metadata stand for records of the `log` crate.
+pub(crate) fn is_log_record(metadata: &Metadata<'_>) -> bool {
+    metadata.name() == "log event"
+        && metadata.target() == "log"
+        && metadata.fields().field("log.target").is_some()
 }
 
 /// Writes `,"key":"value"`.

@@ -89,7 +89,7 @@ impl Core {
         let line = match self.format {
             Format::Json => line,
             Format::Text => {
-                text::render(line, readable);
+                text::render(line, readable, self.colors);
                 readable
             }
         };

@@ -11,8 +11,17 @@ pub struct Error {
 
 #[derive(Debug)]
 enum Kind {
-    Level { value: String, origin: &'static str, source: Option<Box<dyn StdError + Send + Sync>> },
-    Format { value: String, origin: &'static str },
+    Level {
+        value: String,
+        origin: &'static str,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    },
+    Format {
+        value: String,
+        origin: &'static str,
+    },
+    #[cfg(all(unix, feature = "signal"))]
+    Signal(std::io::Error),
     SubscriberTaken(Box<dyn StdError + Send + Sync>),
     LogTaken(Box<dyn StdError + Send + Sync>),
 }
@@ -28,6 +37,11 @@ impl Error {
 
     pub(crate) fn format(value: &str, origin: &'static str) -> Self {
         Self { kind: Kind::Format { value: value.to_owned(), origin } }
+    }
+
+    #[cfg(all(unix, feature = "signal"))]
+    pub(crate) fn signal(source: std::io::Error) -> Self {
+        Self { kind: Kind::Signal(source) }
     }
 
     pub(crate) fn subscriber_taken(source: impl StdError + Send + Sync + 'static) -> Self {
@@ -48,6 +62,12 @@ impl Error {
         matches!(self.kind, Kind::Format { .. })
     }
 
+    /// SIGUSR1 cannot be watched: no thread, no pipe or no handler.
+    #[cfg(all(unix, feature = "signal"))]
+    pub fn is_signal(&self) -> bool {
+        matches!(self.kind, Kind::Signal(_))
+    }
+
     /// The process has a global subscriber, or a logger of the `log` crate, already.
     pub fn is_already_set(&self) -> bool {
         matches!(self.kind, Kind::SubscriberTaken(_) | Kind::LogTaken(_))
@@ -65,6 +85,11 @@ impl fmt::Display for Error {
             Kind::Format { value, origin } => {
                 write!(f, "the log format {value:?} ({origin}) is not valid: use json or text")
             }
+            #[cfg(all(unix, feature = "signal"))]
+            Kind::Signal(_) => f.write_str(
+                "SIGUSR1 cannot be watched: leave `level_on_signal` out, or give the process room for \
+                 one more thread and two more files",
+            ),
             Kind::SubscriberTaken(_) => f.write_str(
                 "a global tracing subscriber is already set: add `logger.layer()` to that one, or \
                  install the logger first",
@@ -82,6 +107,8 @@ impl StdError for Error {
         match &self.kind {
             Kind::Level { source, .. } => source.as_deref().map(|source| source as _),
             Kind::Format { .. } => None,
+            #[cfg(all(unix, feature = "signal"))]
+            Kind::Signal(source) => Some(source),
             Kind::SubscriberTaken(source) | Kind::LogTaken(source) => Some(&**source),
         }
     }

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use obs_core::clock::Clock;
+use obs_core::clock::{Clock, millis_since_epoch};
+use obs_core::json::Object;
 use obs_core::lane::{Lane, Lines, on_lane_thread};
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Subscriber};
+use tracing_core::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::callsite::Callsites;
 use crate::format::Format;
+use crate::notice::Notices;
+use crate::rate::{self, RateLimit};
 use crate::scratch::{self, Scratch};
 use crate::span;
 use crate::visitor::Visitor;
@@ -24,8 +27,46 @@ pub(crate) struct Core {
     pub(crate) callsites: Callsites,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) format: Format,
+    /// Of text: whether its level and timestamp are coloured.
+    pub(crate) colors: bool,
     pub(crate) max_line_bytes: usize,
+    pub(crate) rate_limit: Option<RateLimit>,
+    pub(crate) notices: Arc<Notices>,
     pub(crate) lane: Lane<Lines>,
+}
+
+impl Core {
+    /// Asks the rate limit, if there is one: `None` where the event's line is suppressed, else how
+    /// many lines of its callsite were before.
+    fn admit(&self, event: &Event<'_>) -> Option<u64> {
+        match &self.rate_limit {
+            None => Some(0),
+            Some(limit) => limit.admit(event, millis_since_epoch(self.clock.now())),
+        }
+    }
+
+    /// Writes a line of the logger's own.
+    pub(crate) fn notify(&self, level: Level, message: &str, write: impl FnOnce(&mut Object<'_>)) {
+        let line = self.notices.line(level, message, write);
+        self.lane.push(line.len() + 1, |lines| lines.push(&line));
+    }
+
+    /// Says which callsites have lines suppressed that no later line of theirs has told of.
+    pub(crate) fn tell_suppressed(&self) {
+        let Some(limit) = &self.rate_limit else { return };
+        limit.take_suppressed(|origin, suppressed| {
+            self.notify(Level::WARN, "log lines were suppressed", |members| {
+                members.u64("suppressed", suppressed);
+                origin.write(members);
+            });
+        });
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.tell_suppressed();
+    }
 }
 
 /// See [`StructuredLogger::layer`](crate::StructuredLogger::layer).
@@ -70,7 +111,9 @@ where
             return;
         }
         scratch::with(|scratch| {
+            let Some(suppressed) = self.core.admit(event) else { return };
             self.core.encode(event, context.event_span(event).as_ref(), scratch);
+            rate::write_suppressed(suppressed, &mut scratch.line);
             self.core.write(scratch);
         });
     }

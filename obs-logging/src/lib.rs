@@ -14,6 +14,8 @@ mod level;
 mod limit;
 mod logger;
 mod members;
+mod notice;
+mod rate;
 mod scratch;
 mod sink;
 mod span;

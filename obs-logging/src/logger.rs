@@ -66,8 +66,8 @@ impl StructuredLogger {
     /// [`StructuredLoggerBuilder::level`], for every layer of this logger, and for records of the
     /// `log` crate where this logger brings them in.
     ///
-    /// A few microseconds a callsite, as `tracing` asks all layers about each again; logging itself
-    /// does not wait for it. What is being logged at this moment may still follow the old level. With
+    /// `tracing` asks all layers about every callsite again, on this thread; logging itself does not
+    /// wait for it. What is being logged at this moment may still follow the old level. With
     /// directives that name a span, spans that are open already are unknown and count as not named.
     ///
     /// ```
@@ -96,6 +96,7 @@ impl StructuredLogger {
     ///
     /// Works from any thread, inside any runtime and outside.
     pub fn flush(&self, limit: Duration) -> FlushReport {
+        self.core.tell_suppressed();
         self.core.lane.flush(limit)
     }
 
@@ -104,11 +105,13 @@ impl StructuredLogger {
         &self,
         limit: Duration,
     ) -> impl Future<Output = FlushReport> + Send + 'static + use<> {
+        self.core.tell_suppressed();
         self.core.lane.flush_async(limit)
     }
 
     /// Flushes, and drops (and counts) what is logged afterwards.
     pub fn shutdown(&self, limit: Duration) -> FlushReport {
+        self.core.tell_suppressed();
         self.core.lane.shutdown(limit)
     }
 
@@ -117,7 +120,23 @@ impl StructuredLogger {
         &self,
         limit: Duration,
     ) -> impl Future<Output = FlushReport> + Send + 'static + use<> {
+        self.core.tell_suppressed();
         self.core.lane.shutdown_async(limit)
+    }
+
+    /// SIGUSR1 toggles between the level that holds and `raised` from now on.
+    #[cfg(all(unix, feature = "signal"))]
+    pub(crate) fn watch_signal(&self, raised: Directives) -> Result<(), Error> {
+        let core = Arc::downgrade(&self.core);
+        let say = move |before: &Directives, after: &Directives| {
+            let Some(core) = core.upgrade() else { return };
+            core.notify(tracing_core::Level::INFO, "log level changed by a signal", |members| {
+                members.str("signal", "SIGUSR1");
+                members.str("directives_before", before.as_str());
+                members.str("directives", after.as_str());
+            });
+        };
+        self.levels.watch_signal(raised, say).map_err(Error::signal)
     }
 
     /// Makes this the process's only subscriber, and brings it the records of the `log` crate.

@@ -4,20 +4,17 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use obs_core::clock::{Clock, millis_since_epoch};
-use obs_core::json::Object;
 use obs_core::lane::{Batch, Delivery, Lines, Lost, Reason, Sink};
 use obs_core::stdout;
+use tracing_core::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::format::Format;
-use crate::text;
-use crate::timestamp::Second;
+use crate::notice::Notices;
 
 /// Takes lines off the lane.
 pub(crate) struct LineSink {
     output: Output,
-    notice: LossNotice,
+    notices: Arc<Notices>,
 }
 
 pub(crate) enum Output {
@@ -53,8 +50,8 @@ impl fmt::Debug for Output {
 }
 
 impl LineSink {
-    pub(crate) fn new(output: Output, notice: LossNotice) -> Self {
-        Self { output, notice }
+    pub(crate) fn new(output: Output, notices: Arc<Notices>) -> Self {
+        Self { output, notices }
     }
 }
 
@@ -82,39 +79,13 @@ impl Sink<Lines> for LineSink {
     }
 
     fn report_lost(&mut self, lost: &Lost, batch: &mut Lines) {
-        batch.push(&self.notice.line(lost));
-    }
-}
-
-/// Makes the line that says in the stream itself what was dropped.
-pub(crate) struct LossNotice {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) format: Format,
-    /// `,"service":"…","environment":"…"`
-    pub(crate) tail: Box<[u8]>,
-}
-
-impl LossNotice {
-    fn line(&self, lost: &Lost) -> Vec<u8> {
-        let mut line = Vec::new();
-        Second::default().write(&mut line, millis_since_epoch(self.clock.now()));
-        line.extend_from_slice(
-            br#","level":"WARN","message":"log lines were lost","logger":"obs_logging""#,
-        );
-        line.extend_from_slice(&self.tail);
-        let mut members = Object::resume(&mut line, false);
-        members.u64("lost", lost.total());
-        let mut reasons = members.object("reasons");
-        for (reason, n) in lost.by_reason() {
-            reasons.u64(reason.as_str(), n);
-        }
-        reasons.end();
-        members.end();
-        if self.format == Format::Text {
-            let mut readable = Vec::new();
-            text::render(&line, &mut readable);
-            return readable;
-        }
-        line
+        batch.push(&self.notices.line(Level::WARN, "log lines were lost", |members| {
+            members.u64("lost", lost.total());
+            let mut reasons = members.object("reasons");
+            for (reason, n) in lost.by_reason() {
+                reasons.u64(reason.as_str(), n);
+            }
+            reasons.end();
+        }));
     }
 }

@@ -5,8 +5,9 @@ use crate::members::members;
 /// Left out: they are the same in every line of a program, or say what `trace_id` says.
 const HIDDEN: [&[u8]; 5] = [b"module", b"line", b"service", b"environment", b"xray_trace_id"];
 
-/// Writes the JSON `line` as text. It stays one line: what JSON escapes, stays escaped.
-pub(crate) fn render(line: &[u8], out: &mut Vec<u8>) {
+/// Writes the JSON `line` as text. It stays one line: what JSON escapes, stays escaped, ESC for one:
+/// the only colours are the format's own.
+pub(crate) fn render(line: &[u8], out: &mut Vec<u8>, colors: bool) {
     out.clear();
     let (mut head, mut rest) = ([None; 4], Vec::new());
     for member in members(line) {
@@ -21,9 +22,9 @@ pub(crate) fn render(line: &[u8], out: &mut Vec<u8>) {
         }
     }
     let [timestamp, level, logger, message] = head.map(|value| inside(value.unwrap_or_default()));
-    out.extend_from_slice(timestamp);
+    colored(out, colors.then_some(DIM), timestamp);
     out.push(b' ');
-    out.extend_from_slice(level);
+    colored(out, color_of(level).filter(|_| colors), level);
     // The levels line up: the longest has five letters.
     out.extend(std::iter::repeat_n(b' ', 6_usize.saturating_sub(level.len()).max(1)));
     out.extend_from_slice(logger);
@@ -35,6 +36,28 @@ pub(crate) fn render(line: &[u8], out: &mut Vec<u8>) {
         out.push(b'=');
         let text = inside(value);
         out.extend_from_slice(if is_plain(text) { text } else { value });
+    }
+}
+
+const DIM: &[u8] = b"\x1b[2m";
+const RESET: &[u8] = b"\x1b[0m";
+
+/// Red, yellow, green, blue, magenta: those that tracing-subscriber's format has.
+fn color_of(level: &[u8]) -> Option<&'static [u8]> {
+    match level {
+        b"ERROR" => Some(b"\x1b[31m"),
+        b"WARN" => Some(b"\x1b[33m"),
+        b"INFO" => Some(b"\x1b[32m"),
+        b"DEBUG" => Some(b"\x1b[34m"),
+        b"TRACE" => Some(b"\x1b[35m"),
+        _ => None,
+    }
+}
+
+fn colored(out: &mut Vec<u8>, color: Option<&[u8]>, text: &[u8]) {
+    match color {
+        Some(color) => [color, text, RESET].iter().for_each(|part| out.extend_from_slice(part)),
+        None => out.extend_from_slice(text),
     }
 }
 
@@ -75,8 +98,26 @@ mod tests {
 
     fn check(line: &str, expected: &str) {
         let mut out = Vec::new();
-        render(line.as_bytes(), &mut out);
+        render(line.as_bytes(), &mut out, false);
         assert_eq!(std::str::from_utf8(&out).unwrap(), expected);
+    }
+
+    #[test]
+    fn colours_are_of_the_timestamp_and_the_level_and_of_nothing_else() {
+        for (level, color) in
+            [("ERROR", 31), ("WARN", 33), ("INFO", 32), ("DEBUG", 34), ("TRACE", 35)]
+        {
+            let line = format!(
+                r#"{{"timestamp":"t","level":"{level}","message":"\u001b[31mx","logger":"l","k":1}}"#
+            );
+            let mut out = Vec::new();
+            render(line.as_bytes(), &mut out, true);
+            let pad = " ".repeat(6 - level.len());
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                format!("\x1b[2mt\x1b[0m \x1b[{color}m{level}\x1b[0m{pad}l: \\u001b[31mx k=1")
+            );
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod directives;
 mod filter;
 mod rules;
 mod shared;
+#[cfg(all(unix, feature = "signal"))]
+mod signal;
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,8 @@ pub(crate) struct Levels {
     current: RwLock<Arc<Current>>,
     /// The logger brings in the records of the `log` crate, whose level follows.
     bridges_log: AtomicBool,
+    #[cfg(all(unix, feature = "signal"))]
+    pub(super) watch: std::sync::OnceLock<super::signal::Watch>,
 }
 
 /// Directives, and a number that no others have in this process.
@@ -46,6 +48,8 @@ impl Levels {
             gate: AtomicU64::new(Gate::of(&current).0),
             current: RwLock::new(Arc::new(current)),
             bridges_log: AtomicBool::new(false),
+            #[cfg(all(unix, feature = "signal"))]
+            watch: std::sync::OnceLock::new(),
         })
     }
 
@@ -66,18 +70,21 @@ impl Levels {
     /// The level of the `log` crate follows this one from now on.
     pub(crate) fn bridges_log(&self) {
         self.bridges_log.store(true, Ordering::Release);
-        self.announce();
+        self.tell_log(self.gate());
     }
 
     /// Sets the level, and tells `tracing` and `log`, which remember what they were told.
-    pub(crate) fn set(&self, directives: Directives) {
+    /// Returns the version that this made.
+    pub(crate) fn set(&self, directives: Directives) -> u64 {
         let next = Arc::new(Current::new(directives));
+        let version = next.version;
         {
             let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
             self.gate.store(Gate::of(&next).0, Ordering::Release);
             *current = next;
         }
         self.announce();
+        version
     }
 
     /// Other layers are asked for their interest too, so no lock is held. Who finds that the level
@@ -85,13 +92,17 @@ impl Levels {
     fn announce(&self) {
         loop {
             let told = self.gate();
-            if self.bridges_log.load(Ordering::Acquire) {
-                log::set_max_level(told.most().as_log());
-            }
+            self.tell_log(told);
             callsite::rebuild_interest_cache();
             if self.gate() == told {
                 return;
             }
+        }
+    }
+
+    fn tell_log(&self, gate: Gate) {
+        if self.bridges_log.load(Ordering::Acquire) {
+            log::set_max_level(gate.most().as_log());
         }
     }
 
@@ -134,7 +145,7 @@ impl Levels {
         let here = SEEN.try_with(|seen| {
             // Nothing below calls code of others, which could come back here.
             let mut seen = seen.borrow_mut();
-            if !seen.as_ref().is_some_and(|seen| seen.version == gate.version()) {
+            if seen.as_ref().is_none_or(|seen| seen.version != gate.version()) {
                 *seen = Some(self.current());
             }
             seen.as_deref().and_then(decide)

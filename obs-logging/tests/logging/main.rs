@@ -26,3 +26,8 @@ mod property;
 mod queue;
 #[cfg(test)]
 mod reports;
+mod rate;
+#[cfg(test)]
+mod set_level;
+#[cfg(all(test, unix, feature = "signal"))]
+mod signal;

@@ -43,7 +43,7 @@ pub(crate) fn in_child_with(test: &str, variables: &[(&str, &str)], check: impl 
     check(&Written(output));
 }
 
-fn start(test: &str, variables: &[(&str, &str)]) -> Child {
+pub(crate) fn start(test: &str, variables: &[(&str, &str)]) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
         .env_clear()
