@@ -6,13 +6,14 @@ use obs_core::clock::{Clock, millis_since_epoch};
 use obs_core::json::Object;
 use obs_core::lane::{Lane, Lines, on_lane_thread};
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Level, Subscriber};
+use tracing_core::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::callsite::Callsites;
 use crate::format::Format;
+use crate::level::Levels;
 use crate::notice::Notices;
 use crate::rate::{self, RateLimit};
 use crate::scratch::{self, Scratch};
@@ -73,12 +74,17 @@ impl Drop for Core {
 #[derive(Debug)]
 pub(crate) struct LogLayer {
     pub(crate) core: Arc<Core>,
+    pub(crate) levels: Arc<Levels>,
 }
 
 impl<S> Layer<S> for LogLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        self.levels.joins(subscriber);
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         scratch::with(|scratch| {

@@ -59,7 +59,8 @@ impl StructuredLogger {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        LogLayer { core: Arc::clone(&self.core) }.with_filter(self.levels.filter())
+        LogLayer { core: Arc::clone(&self.core), levels: Arc::clone(&self.levels) }
+            .with_filter(self.levels.filter())
     }
 
     /// Sets which lines are written from now on, in the grammar of

@@ -4,6 +4,7 @@
 //! and spans cost nothing here. Only with one that does (`[charge]=trace`) `EnvFilter` follows spans,
 //! which takes a lock each time that one is made, entered, left or closed.
 
+mod announce;
 mod directives;
 mod filter;
 mod rules;

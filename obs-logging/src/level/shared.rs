@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tracing_core::{Level, LevelFilter, Metadata, callsite};
+use tracing_core::dispatcher::{Dispatch, WeakDispatch};
+use tracing_core::{Level, LevelFilter, Metadata};
 use tracing_log::{AsLog, log};
 
+use super::announce::announce;
 use super::directives::Directives;
 use super::filter::LineFilter;
 use super::rules::lets_through;
@@ -23,6 +25,8 @@ pub(crate) struct Levels {
     current: RwLock<Arc<Current>>,
     /// The logger brings in the records of the `log` crate, whose level follows.
     bridges_log: AtomicBool,
+    /// The subscribers that have a layer of this logger, in the order in which they were made.
+    subscribers: Mutex<Vec<WeakDispatch>>,
     #[cfg(all(unix, feature = "signal"))]
     pub(super) watch: std::sync::OnceLock<super::signal::Watch>,
 }
@@ -48,6 +52,7 @@ impl Levels {
             gate: AtomicU64::new(Gate::of(&current).0),
             current: RwLock::new(Arc::new(current)),
             bridges_log: AtomicBool::new(false),
+            subscribers: Mutex::default(),
             #[cfg(all(unix, feature = "signal"))]
             watch: std::sync::OnceLock::new(),
         })
@@ -70,7 +75,7 @@ impl Levels {
     /// The level of the `log` crate follows this one from now on.
     pub(crate) fn bridges_log(&self) {
         self.bridges_log.store(true, Ordering::Release);
-        self.tell_log(self.gate());
+        self.tell_log();
     }
 
     /// Sets the level, and tells `tracing` and `log`, which remember what they were told.
@@ -83,26 +88,42 @@ impl Levels {
             self.gate.store(Gate::of(&next).0, Ordering::Release);
             *current = next;
         }
-        self.announce();
+        self.tell_log();
+        if let Some(dispatch) = self.last_subscriber() {
+            announce(&dispatch);
+        }
         version
     }
 
-    /// Other layers are asked for their interest too, so no lock is held. Who finds that the level
-    /// has changed meanwhile begins again: what was told last is the level that was set last.
-    fn announce(&self) {
+    /// A subscriber has a layer of this logger.
+    pub(crate) fn joins(&self, subscriber: &Dispatch) {
+        let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is dropped with the last of somebody else's handles may be anybody's code: not here.
+        let living = |other: &WeakDispatch| other.upgrade();
+        let held: Vec<_> = subscribers.iter().filter_map(living).collect();
+        *subscribers = held.iter().map(Dispatch::downgrade).collect();
+        subscribers.push(subscriber.downgrade());
+        drop(subscribers);
+        drop(held);
+    }
+
+    /// Of those that are in use. Where there is none, nobody has been told of the level before.
+    fn last_subscriber(&self) -> Option<Dispatch> {
+        let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers.iter().rev().find_map(WeakDispatch::upgrade)
+    }
+
+    /// What is told last is the level that was set last: who finds another one afterwards goes on.
+    fn tell_log(&self) {
+        if !self.bridges_log.load(Ordering::Acquire) {
+            return;
+        }
         loop {
             let told = self.gate();
-            self.tell_log(told);
-            callsite::rebuild_interest_cache();
+            log::set_max_level(told.most().as_log());
             if self.gate() == told {
                 return;
             }
-        }
-    }
-
-    fn tell_log(&self, gate: Gate) {
-        if self.bridges_log.load(Ordering::Acquire) {
-            log::set_max_level(gate.most().as_log());
         }
     }
 

@@ -123,36 +123,49 @@ fn directives_can_begin_and_cease_to_name_spans() {
     );
 }
 
+/// In a process of its own: subscribers that other tests make meanwhile are told of callsites without
+/// a lock, as long as `tracing` takes itself to have one subscriber only.
 #[test]
 fn threads_log_while_it_is_set_a_thousand_times() {
+    in_child("set_level::child_that_sets_it_a_thousand_times", |child| {
+        // The lines are captured there; that they were checked is said here.
+        assert_eq!(child.lines()[0]["checked"], true);
+    });
+}
+
+#[test]
+#[ignore = "run in a process of its own"]
+fn child_that_sets_it_a_thousand_times() {
     const EACH: u64 = 2_000;
+    if !is_child() {
+        return;
+    }
     let capture = Capture::default();
-    let logger = builder(&capture).level("info").build().unwrap();
-    let dispatch = tracing::Dispatch::new(subscriber(&logger));
+    let logger = builder(&capture).level("info").init().unwrap();
     let done = Arc::new(AtomicBool::new(false));
-    let setter = {
-        let (logger, done) = (logger.clone(), Arc::clone(&done));
-        std::thread::spawn(move || {
-            let levels = ["debug", "warn,logging=error", "error,[work]=trace", "info,noisy=off"];
-            let mut set = 0;
-            // All of them at least, and as long as somebody logs.
-            while set < 1_000 || !done.load(Ordering::Relaxed) {
-                logger.set_level(levels[set % levels.len()]).unwrap();
-                set += 1;
-            }
+    let setters: Vec<_> = (0..2)
+        .map(|_| {
+            let (logger, done) = (logger.clone(), Arc::clone(&done));
+            std::thread::spawn(move || {
+                let levels =
+                    ["debug", "warn,logging=error", "error,[work]=trace", "info,noisy=off"];
+                let mut set = 0;
+                // A thousand times at least, and as long as somebody logs.
+                while set < 1_000 || !done.load(Ordering::Relaxed) {
+                    logger.set_level(levels[set % levels.len()]).unwrap();
+                    set += 1;
+                }
+            })
         })
-    };
+        .collect();
     let threads: Vec<_> = (0..3_u64)
         .map(|thread| {
-            let dispatch = dispatch.clone();
             std::thread::spawn(move || {
-                tracing::dispatcher::with_default(&dispatch, || {
-                    for n in 0..EACH {
-                        let _work = info_span!("work", thread).entered();
-                        debug!(n, "sometimes");
-                        error!(n, "always");
-                    }
-                });
+                for n in 0..EACH {
+                    let _work = info_span!("work", thread).entered();
+                    debug!(n, "sometimes");
+                    error!(n, "always");
+                }
             })
         })
         .collect();
@@ -160,7 +173,9 @@ fn threads_log_while_it_is_set_a_thousand_times() {
         thread.join().unwrap();
     }
     done.store(true, Ordering::Relaxed);
-    setter.join().unwrap();
+    for setter in setters {
+        setter.join().unwrap();
+    }
     let lines = capture.lines();
     for thread in 0..3 {
         let seen: Vec<_> = lines
@@ -176,12 +191,11 @@ fn threads_log_while_it_is_set_a_thousand_times() {
     }
     // What was set last, holds.
     logger.set_level("warn").unwrap();
-    tracing::dispatcher::with_default(&dispatch, || {
-        info!("hidden");
-        warn!("seen");
-    });
+    info!("hidden");
+    warn!("seen");
     assert_eq!(capture.lines().last().unwrap()["message"], "seen");
     assert_eq!(capture.lines().len(), lines.len() + 1);
+    println!(r#"{{"checked":true}}"#);
 }
 
 #[test]
@@ -223,5 +237,56 @@ fn child_that_sets_the_level() {
     log(5);
     set("warn");
     log(6);
+    assert!(logger.flush(Duration::from_secs(10)).is_complete());
+}
+
+#[test]
+fn it_can_be_set_where_the_subscriber_is_not_heard() {
+    in_child("set_level::child_with_a_subscriber_of_one_thread", |child| {
+        let lines = child.lines();
+        let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        assert_eq!(
+            messages,
+            ["info 1", "debug 2", "info 2", "info 3", "sets it", "debug 4", "info 4", "info 5"]
+        );
+    });
+}
+
+#[test]
+#[ignore = "run in a process of its own"]
+fn child_with_a_subscriber_of_one_thread() {
+    struct SetsIt(StructuredLogger);
+    impl std::fmt::Debug for SetsIt {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.set_level("debug").unwrap();
+            f.write_str("set")
+        }
+    }
+    if !is_child() {
+        return;
+    }
+    // The only subscriber, and not the process's default: `tracing` has the fewest ways to find it.
+    let logger = StructuredLogger::builder().level("info").format(Format::Json).build().unwrap();
+    let only = tracing::Dispatch::new(subscriber(&logger));
+    let log = |n: u32| {
+        debug!("debug {n}");
+        info!("info {n}");
+    };
+    tracing::dispatcher::with_default(&only, || {
+        log(1);
+        let elsewhere = |level: &'static str| {
+            let logger = logger.clone();
+            std::thread::spawn(move || logger.set_level(level).unwrap()).join().unwrap();
+        };
+        elsewhere("debug");
+        log(2);
+        elsewhere("info");
+        log(3);
+        info!(value = ?SetsIt(logger.clone()), "sets it");
+        log(4);
+    });
+    // Outside of it, on its own thread.
+    logger.set_level("info").unwrap();
+    tracing::dispatcher::with_default(&only, || log(5));
     assert!(logger.flush(Duration::from_secs(10)).is_complete());
 }
