@@ -25,8 +25,9 @@ mod property;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
-mod reports;
 mod rate;
+#[cfg(test)]
+mod reports;
 #[cfg(test)]
 mod set_level;
 #[cfg(all(test, unix, feature = "signal"))]
