@@ -53,6 +53,8 @@ pub(crate) struct Callsite {
     /// The event stands for a record of the `log` crate: its target, module and line are in fields,
     /// because all records of a level share one callsite.
     pub(crate) is_log_record: bool,
+    /// Of an event; else of a span.
+    pub(crate) is_event: bool,
     /// Searches the values that are text.
     pub(crate) redactor: Redactor,
 }
@@ -118,6 +120,7 @@ impl Callsite {
             fields,
             repeats,
             is_log_record,
+            is_event: metadata.is_event(),
             redactor: redactor.clone(),
         }
     }

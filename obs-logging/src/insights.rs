@@ -13,9 +13,9 @@
 //! ```
 //!
 //! The queries of pipelines read metrics by their names, so they see a document that has one value of
-//! each: what [`event()`](https://docs.rs/obs-metrics) writes, and an invocation that records it once.
-//! Where a document holds many values of a metric, Logs Insights has no single field for them; for
-//! these, ask CloudWatch's metrics.
+//! each: what `MetricsCollector::event` writes, and an invocation that records it once. Where a document
+//! holds many values of a metric, Logs Insights has no single field for them; for these, ask CloudWatch's
+//! metrics.
 
 use obs_core::ids::TraceId;
 

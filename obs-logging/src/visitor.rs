@@ -1,5 +1,6 @@
 //! Encodes the values that `tracing` hands out, by the plan of their callsite.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{Debug, Write as _};
 
@@ -115,31 +116,44 @@ impl<'a> Visitor<'a> {
     }
 
     fn failure(&mut self, plan: &Plan, failure: &Failure) {
+        let redactor = &self.callsite.redactor;
+        self.failure_parts(plan, failure, |text| redactor.redact(text));
+    }
+
+    fn failure_parts(
+        &mut self,
+        plan: &Plan,
+        failure: &Failure,
+        redact: impl Fn(&str) -> Cow<'_, str>,
+    ) {
         self.derived = true;
         let name = match plan.name {
             "err" => "error",
             name => name.strip_prefix("r#").unwrap_or(name),
         };
         let key = |part: &str| Key::new(&format!("{name}_{part}"));
-        let redactor = &self.callsite.redactor;
         self.fields.push(&key("type"), |out| json::string(out, &failure.type_name));
         self.fields.push(&key("message"), |out| {
-            json::string(out, &redactor.redact(&failure.message));
+            json::string(out, &redact(&failure.message));
         });
         self.fields.push(&key("chain"), |out| {
             let mut chain = Array::begin(out);
             for cause in &failure.chain {
-                chain.str(&redactor.redact(cause));
+                chain.str(&redact(cause));
             }
             chain.end();
         });
+        if !self.callsite.is_event {
+            // They would be in each of the span's lines, also in one that tells of another error.
+            return;
+        }
         if let Some(location) = &failure.location {
             self.fields.push(&key("location"), |out| json::string(out, location));
         }
         if let Some(traceback) = &failure.traceback {
             // `error_traceback` would be a name that nobody looks for.
             let key = if name == "error" { Key::new("traceback") } else { key("traceback") };
-            self.fields.push(&key, |out| json::string(out, traceback));
+            self.fields.push(&key, |out| json::string(out, &redact(traceback)));
         }
     }
 
@@ -147,7 +161,8 @@ impl<'a> Visitor<'a> {
     fn split_report(&mut self, plan: &Plan) {
         if let Some(failure) = Failure::of_report_text(self.fields.last_value()) {
             self.fields.pop();
-            self.failure(plan, &failure);
+            // The text was searched as a whole.
+            self.failure_parts(plan, &failure, |text| text.into());
         }
     }
 }

@@ -24,9 +24,6 @@ const CAUSES: &str = "\n\nCaused by:\n";
 const LOCATION: &str = "\n\nLocation:\n";
 const BACKTRACE: &str = "\n\nStack backtrace:\n";
 
-/// What the causes are indented by, at least.
-const INDENT: usize = 3;
-
 /// Location and traceback in the text of a report whose message is known.
 pub(super) fn of_report(text: &str, message: &str) -> (Option<String>, Option<String>) {
     // What the message says of itself is left out, what the causes say is indented.
@@ -95,9 +92,8 @@ fn place_in(text: &str) -> Option<String> {
 
 /// The causes: one without a number, or several that count from 0.
 fn causes_in(text: &str) -> Option<Vec<String>> {
-    let indented =
-        |line: &str| line.is_empty() || line.bytes().take_while(|b| *b == b' ').count() >= INDENT;
-    if !text.lines().all(indented) {
+    // With numbers as large as 10, by as little as two.
+    if !text.split('\n').all(|line| line.is_empty() || line.starts_with("  ")) {
         return None;
     }
     let numbered = numbered(text);
@@ -105,7 +101,7 @@ fn causes_in(text: &str) -> Option<Vec<String>> {
         return Some(numbered);
     }
     let lines: Vec<&str> =
-        text.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+        text.split('\n').map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
     Some(vec![lines.join("\n")])
 }
 
@@ -114,7 +110,7 @@ fn causes_in(text: &str) -> Option<Vec<String>> {
 fn numbered(text: &str) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let Some(column) = text.find(": ") else { return causes };
-    for line in text.lines() {
+    for line in text.split('\n') {
         let (number, rest) = (line.get(..column), line.get(column + 2..));
         let begins = line.get(column..column + 2) == Some(": ")
             && number.is_some_and(|number| number.trim_start() == causes.len().to_string());
@@ -134,7 +130,7 @@ fn numbered(text: &str) -> Vec<String> {
 fn drawn_backtrace(text: &str) -> Option<String> {
     let mut lines = text.lines().skip_while(|line| !is_headline(line));
     lines.next()?;
-    let frames: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    let frames: Vec<&str> = lines.take_while(|line| !line.is_empty()).map(str::trim_end).collect();
     (!frames.is_empty()).then(|| frames.join("\n"))
 }
 

@@ -80,7 +80,7 @@ fn a_drawn_backtrace_is_found_and_its_colours_are_not() {
     assert_eq!(location.as_deref(), Some("src/main.rs:23"));
     assert_eq!(
         traceback.as_deref(),
-        Some("   ⋮ 4 frames hidden ⋮ \n   7: app::main::h0e1f\n      at /app/src/main.rs:23")
+        Some("   ⋮ 4 frames hidden ⋮\n   7: app::main::h0e1f\n      at /app/src/main.rs:23")
     );
     let without = "\n   0: \u{1b}[91morder 7\u{1b}[0m\n\nBacktrace omitted.";
     assert_eq!(of_report(without, "order 7"), (None, None));

@@ -8,8 +8,9 @@ use anyhow::Context;
 use eyre::WrapErr;
 use obs_logging::test::{Line, TestLogger};
 use obs_logging::{Redactor, err, err_with_backtrace, report};
+use proptest::prelude::*;
 use serde_json::json;
-use tracing::{error, info};
+use tracing::{error, info, info_span};
 
 use crate::capture::captured;
 use crate::process::{in_child_with, is_child};
@@ -214,6 +215,22 @@ fn a_field_of_another_name_has_a_traceback_of_its_own() {
 }
 
 #[test]
+fn a_spans_error_gives_its_lines_no_traceback() {
+    let kept = Kept(Backtrace::force_capture());
+    let lines = captured(|| {
+        let _retry = info_span!("retry", error = err_with_backtrace(&kept, &kept.0)).entered();
+        info!("again");
+        error!(error = err(&Declined { code: 1 }), "another one");
+        error!(error = err_with_backtrace(&kept, &kept.0), "and again");
+    })
+    .lines();
+    assert_eq!(lines[0]["error_type"], "Kept");
+    assert_eq!(lines[1]["error_type"], "Declined");
+    let has: Vec<_> = lines.iter().map(|line| line.has("traceback")).collect();
+    assert_eq!(has, [false, false, true]);
+}
+
+#[test]
 fn scenario_18_a_traceback_is_what_is_cut_first() {
     const LIMIT: usize = 8 * 1024;
     struct Long;
@@ -252,6 +269,48 @@ fn scenario_41_a_redacted_report_shows_nothing() {
 }
 
 #[test]
+fn scenario_41_what_a_report_says_is_searched_for_secrets() {
+    struct Told;
+    impl fmt::Debug for Told {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(
+                "not sent to ada@example.com\n\nCaused by:\n    0: no account eve@example.com\n    \
+                 1: password=hunter2 was refused\n\nStack backtrace:\n   0: app::charge::verify\n             \
+                 at ./src/charge.rs:7:39\n   1: app::send<bob@example.com>",
+            )
+        }
+    }
+    let redactor = Redactor::standard();
+    let test = TestLogger::with(|builder| builder.redact(redactor.clone())).unwrap();
+    test.run(|| {
+        error!(error = ?Told, "failed");
+        let inner = anyhow::anyhow!("no account eve@example.com");
+        error!(error = report(&inner.context("not sent to ada@example.com")), "failed");
+        let _request = obs_core::RequestContext::builder().build().enter();
+        obs_logging::append("note", "of ada@example.com");
+        info!("appended");
+    });
+    for line in test.lines() {
+        for secret in ["example.com", "hunter2"] {
+            assert!(!line.as_str().contains(secret), "{line}");
+        }
+    }
+    let lines = test.lines();
+    assert_eq!(lines[0]["error_message"], "not sent to [REDACTED]");
+    assert_eq!(
+        lines[0]["error_chain"],
+        json!(["no account [REDACTED]", "password=[REDACTED] was refused"])
+    );
+    // What is no secret is not taken for one.
+    assert_eq!(
+        lines[0]["traceback"],
+        "   0: app::charge::verify\n             at ./src/charge.rs:7:39\n   1: app::send<[REDACTED]>"
+    );
+    assert_eq!(lines[1]["error_chain"], json!(["no account [REDACTED]"]));
+    assert_eq!(lines[2]["note"], "of [REDACTED]");
+}
+
+#[test]
 fn scenario_19_a_report_that_panics_leaves_a_marker() {
     struct Bad(Box<dyn Error + Send + Sync>);
     impl fmt::Debug for Bad {
@@ -272,4 +331,41 @@ fn scenario_19_a_report_that_panics_leaves_a_marker() {
     assert_eq!(line["error_type"], "Declined");
     assert_eq!(line["error_message"], "declined\nwith 1");
     assert_eq!(line["n"], 1);
+}
+
+/// A report's text, as far as the application's words go: without what only looks like its headings.
+fn words() -> impl Strategy<Value = String> {
+    prop_oneof![".{0,20}", "[a0: \\n\\r\\\\\"é]{0,12}", "( *[0-9]: a\\n?){0,3}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn whatever_errors_say_both_ways_give_the_same(
+        message in words(),
+        causes in prop::collection::vec(words(), 1..12),
+    ) {
+        let mut one = anyhow::Error::msg(causes[causes.len() - 1].clone());
+        let mut other = eyre::Report::msg(causes[causes.len() - 1].clone());
+        for context in causes.iter().rev().skip(1).chain([&message]) {
+            one = one.context(context.clone());
+            other = other.wrap_err(context.clone());
+        }
+        let lines = captured(|| {
+            error!(error = report(&one), "anyhow");
+            error!(error = report(&other), "eyre");
+            error!(error = ?one, "anyhow");
+            error!(error = ?other, "eyre");
+        })
+        .lines();
+        // A message with an empty first line has no number, or leaves no trace at all.
+        let told = causes.iter().all(|cause| !cause.is_empty() && !cause.starts_with('\n'));
+        for line in if told { &lines[..] } else { &lines[..2] } {
+            prop_assert_eq!(line.str("error_message"), &message, "{}", line);
+            prop_assert_eq!(&line["error_chain"], &json!(causes), "{}", line);
+        }
+        prop_assert!(lines[1].has("error_location"));
+        prop_assert!(lines[3].has("error_location") || !told);
+    }
 }
