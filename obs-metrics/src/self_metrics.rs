@@ -9,7 +9,7 @@ use crate::collector::{Inner, Written, lock};
 use crate::datum::{Datum, Kind, SeriesKey};
 use crate::dimensions::DimensionSet;
 use crate::distribution::Distribution;
-use crate::stats::{Counters, Stats};
+use crate::stats::Stats;
 use crate::unit::{Resolution, Unit};
 
 const RECORDED: usize = 0;
@@ -47,16 +47,12 @@ struct Sent {
 }
 
 impl SelfMetrics {
-    pub(crate) fn new(defaults: &DimensionSet, census: &Census, counters: &Counters) -> Self {
+    pub(crate) fn new(defaults: &DimensionSet, census: &Census) -> Self {
         let dimensions = Arc::new(defaults.clone());
         let keys = METRICS.map(|(name, unit, kind)| {
             let resolution = Resolution::Standard;
-            // Sent whatever the budget is: they say that it is exceeded. Here they are listed.
-            census.admit(
-                counters,
-                &Candidate { name, unit, resolution, dimensions: &dimensions },
-                0,
-            );
+            // Sent whatever the budget is: they say that it is exceeded.
+            census.list(&Candidate { name, unit, resolution, dimensions: &dimensions });
             let (name, dimensions) = (name.to_owned(), Arc::clone(&dimensions));
             Arc::new(SeriesKey { name, unit, resolution, kind, dimensions })
         });

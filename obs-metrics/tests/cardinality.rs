@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use obs_core::RequestContext;
 use obs_core::clock::{Clock, ManualClock};
-use obs_metrics::{MetricsCollector, MetricsCollectorBuilder, OVERFLOW, Sink, Unit, emf};
+use obs_metrics::{
+    Histogram, MetricBuilder, MetricsCollector, MetricsCollectorBuilder, OVERFLOW, Sink, Unit, emf,
+};
 use proptest::prelude::*;
 
 const NOW: u64 = 1_700_000_000_000;
@@ -85,6 +87,16 @@ fn builder(reader: &Reader) -> MetricsCollectorBuilder {
         .clock(ManualClock::at_millis(NOW))
         .sink(Sink::writer(reader.clone()).synchronous())
         .enabled(true)
+}
+
+/// Name and dimensions of every series of the preview.
+fn previewed(metrics: &MetricsCollector) -> BTreeSet<Series> {
+    let preview = metrics.preview();
+    let series = preview.series().map(|series| {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        (series.name().to_owned(), series.dimensions().map(owned).collect())
+    });
+    series.collect()
 }
 
 /// A hundred thousand customers, of which a thousand are series of their own.
@@ -216,12 +228,58 @@ fn scenario_16_a_metric_that_has_the_name_of_the_overflow_is_previewed_as_it_is_
     assert_eq!(seen.series.len(), metrics.preview().len(), "{}", metrics.preview());
 }
 
+/// The event's second metric takes the last name: what was decided of its first one stays.
+#[test]
+fn scenario_16_an_event_is_decided_once() {
+    let reader = Reader::default();
+    let metrics = builder(&reader).series_per_metric(2).series_in_all(2).build().unwrap();
+    for id in ["1", "2"] {
+        metrics.put_metric("A", 1.0, Unit::Count, &[("Id", id)]);
+    }
+    let mut work = metrics.event();
+    work.dimension("Id", "x").put(OVERFLOW, 1.0, Unit::Count).put("B", 1.0, Unit::Count).emit();
+    assert!(metrics.flush(LONG).is_complete());
+    assert_eq!(metrics.stats().values_in_overflow, 2);
+    let seen = reader.0.lock().unwrap();
+    assert_eq!(seen.violations, [] as [String; 0]);
+    assert_eq!(seen.series.len(), 4, "{seen:?}");
+    assert_eq!(seen.series.len(), metrics.preview().len(), "{}", metrics.preview());
+}
+
+/// They are sent whatever the budgets are.
+#[test]
+fn scenario_16_the_collectors_own_metrics_are_previewed_as_they_are_sent() {
+    for in_all in [1, 3, 7, 8, 100] {
+        let reader = Reader::default();
+        let metrics = builder(&reader).self_metrics(true).series_in_all(in_all).build().unwrap();
+        // The time of a flush is said by the next one.
+        for _ in 0..2 {
+            metrics.put_metric("A", 1.0, Unit::Count, &[("Id", "x")]);
+            assert!(metrics.flush(LONG).is_complete());
+        }
+        let seen = reader.0.lock().unwrap();
+        assert_eq!(seen.violations, [] as [String; 0]);
+        let sent: BTreeSet<_> = seen.series.keys().cloned().collect();
+        assert_eq!(sent, previewed(&metrics), "{in_all}");
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Work {
     dimensions: Vec<(String, String)>,
     puts: Vec<(String, Unit)>,
     properties: Vec<(String, String)>,
-    event: bool,
+    way: Way,
+}
+
+/// How something is recorded.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Put,
+    Event,
+    /// Inside a request, whose document it becomes a part of if it can.
+    EventInRequest,
+    Handle,
 }
 
 fn names() -> impl Strategy<Value = String> {
@@ -242,14 +300,64 @@ fn works() -> impl Strategy<Value = Work> {
         prop::collection::vec((names(), values.clone()), 0..4),
         prop::collection::vec((names(), units), 0..5),
         prop::collection::vec((names(), values), 0..4),
-        any::<bool>(),
+        prop::sample::select(vec![
+            Way::Put,
+            Way::Put,
+            Way::Event,
+            Way::Event,
+            Way::EventInRequest,
+            Way::Handle,
+        ]),
     )
-        .prop_map(|(dimensions, puts, properties, event)| Work {
+        .prop_map(|(dimensions, puts, properties, way)| Work {
             dimensions,
             puts,
             properties,
-            event,
+            way,
         })
+}
+
+impl Work {
+    /// Returns how many values were taken.
+    fn record(&self, metrics: &MetricsCollector, request: &RequestContext) -> usize {
+        let Self { dimensions, puts, properties, way } = self;
+        match way {
+            Way::Put => {
+                let given: Vec<_> =
+                    dimensions.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+                for (name, unit) in puts {
+                    metrics.put_metric(name, 1.0, *unit, &given);
+                }
+                puts.len()
+            }
+            Way::Event | Way::EventInRequest => {
+                let _entered = matches!(way, Way::EventInRequest).then(|| request.enter());
+                let mut event = metrics.event();
+                for (name, value) in dimensions {
+                    event.dimension(name, value);
+                }
+                for (name, value) in properties {
+                    event.property(name, value);
+                }
+                for (name, unit) in puts {
+                    event.put(name, 1.0, *unit);
+                }
+                puts.len()
+            }
+            Way::Handle => {
+                let handles = puts.iter().filter_map(|(name, unit)| {
+                    let handle = metrics.histogram(name).unit(*unit);
+                    let with = |handle: MetricBuilder<Histogram>,
+                                (name, value): &(String, String)| {
+                        handle.dimension(name, value)
+                    };
+                    // Some names are refused here that elsewhere are made valid.
+                    dimensions.iter().fold(handle, with).register().ok()
+                });
+                handles.inspect(|handle| handle.record(1.0)).count()
+            }
+        }
+    }
 }
 
 proptest! {
@@ -262,41 +370,18 @@ proptest! {
     ) {
         let reader = Reader::default();
         let metrics = builder(&reader).series_per_metric(per_metric).series_in_all(in_all).build().unwrap();
+        let request = RequestContext::builder().request_id("r").build();
         let mut recorded = 0.0;
         for work in &works {
-            if work.event {
-                let mut event = metrics.event();
-                for (name, value) in &work.dimensions {
-                    event.dimension(name, value);
-                }
-                for (name, value) in &work.properties {
-                    event.property(name, value);
-                }
-                for (name, unit) in &work.puts {
-                    event.put(name, 1.0, *unit);
-                }
-            } else {
-                let given: Vec<_> = work.dimensions.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-                for (name, unit) in &work.puts {
-                    metrics.put_metric(name, 1.0, *unit, &given);
-                }
-            }
-            recorded += work.puts.len() as f64;
+            recorded += work.record(&metrics, &request) as f64;
         }
+        metrics.finish_invocation(&request);
         prop_assert!(metrics.flush(LONG).is_complete());
         let seen = reader.0.lock().unwrap();
         prop_assert_eq!(&seen.violations, &[] as &[String]);
         prop_assert_eq!(seen.counts_and_sums(), (recorded, recorded));
         prop_assert_eq!(metrics.stats().lines, seen.lines);
         let sent: BTreeSet<_> = seen.series.keys().cloned().collect();
-        let preview = metrics.preview();
-        let previewed: BTreeSet<_> = preview
-            .series()
-            .map(|series| {
-                let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-                (series.name().to_owned(), series.dimensions().map(owned).collect::<Vec<_>>())
-            })
-            .collect();
-        prop_assert_eq!(sent, previewed);
+        prop_assert_eq!(sent, previewed(&metrics));
     }
 }

@@ -168,6 +168,12 @@ impl Census {
         admission
     }
 
+    /// Notes that `candidate` is sent as it is, whatever the budgets are.
+    pub(crate) fn list(&self, candidate: &Candidate<'_>) {
+        let mut metrics = self.metrics.write().unwrap_or_else(PoisonError::into_inner);
+        metrics.list(candidate);
+    }
+
     /// Counts `values` of the metric `name` that went into an overflow series.
     pub(crate) fn overflowed(&self, counters: &Counters, name: &str, values: u64) {
         counters.in_overflow(values);
@@ -240,6 +246,8 @@ struct Metrics {
 
 #[derive(Debug)]
 struct Metric {
+    /// Whether the name was admitted. Not so only where it is [`OVERFLOW`] and stands for others.
+    is_admitted: bool,
     /// Those in the budget, and their further sets.
     series: HashMap<BySet, Seen, Seeded>,
     overflow: HashMap<BySet, Seen, Seeded>,
@@ -299,7 +307,8 @@ impl Metrics {
             return is_whole.then_some(Admission::AsGiven);
         }
         // Series are never taken out, so that there is no room later where there is none now.
-        let (metric, set) = match self.room(budgets, candidate.name) {
+        let room = self.room(budgets, candidate.name);
+        let (metric, set) = match room {
             Room::Series => return None,
             Room::Overflow => {
                 let metric = metric?;
@@ -311,7 +320,7 @@ impl Metrics {
         let known = || metric.series.get_key_value(set.pairs());
         let known = metric.overflow.get_key_value(set.pairs()).or_else(known)?;
         let is_whole = metric.note(known, &set, candidate);
-        is_whole.then(|| admission(self.by_name.contains_key(candidate.name), set, candidate))
+        is_whole.then(|| admission(room, set, candidate))
     }
 
     /// Makes the series that [`find`](Self::find) has not found, or those of its further sets that are
@@ -339,6 +348,7 @@ impl Metrics {
             }
         };
         let Some(metric) = metric else { return Admission::AsGiven };
+        metric.is_admitted |= room != Room::None;
         match room {
             Room::Series => {
                 self.in_budget += metric.add_series(candidate);
@@ -347,19 +357,26 @@ impl Metrics {
             Room::Overflow => {
                 let set = Arc::new(metric.overflow_set(defaults, candidate));
                 metric.add_overflow(&set, candidate);
-                admission(true, set, candidate)
+                admission(room, set, candidate)
             }
             Room::None => {
                 metric.add_overflow(defaults, candidate);
-                admission(false, Arc::clone(defaults), candidate)
+                admission(room, Arc::clone(defaults), candidate)
             }
         }
+    }
+
+    fn list(&mut self, candidate: &Candidate<'_>) {
+        let hash = self.by_name.hasher().clone();
+        let metric = self.by_name.entry(candidate.name.into()).or_insert_with(|| Metric::new(hash));
+        metric.is_admitted = true;
+        self.in_budget += metric.add_series(candidate);
     }
 
     fn room(&self, budgets: &Budgets, name: &str) -> Room {
         // That other names overflowed into a metric of this name gives it no room of its own: otherwise
         // the same candidate would be decided in two ways.
-        let own = |metric: &&Metric| name != OVERFLOW || !metric.series.is_empty();
+        let own = |metric: &&Metric| metric.is_admitted;
         let metric = self.by_name.get(name).filter(own).map(|metric| metric.series.len());
         budgets.room(name, metric, self.in_budget, self.by_name.len())
     }
@@ -368,6 +385,7 @@ impl Metrics {
 impl Metric {
     fn new(hash: Seeded) -> Self {
         Self {
+            is_admitted: false,
             series: HashMap::with_hasher(hash.clone()),
             overflow: HashMap::with_hasher(hash.clone()),
             overflow_rollups: HashMap::with_hasher(hash),
@@ -453,8 +471,10 @@ impl Metric {
         );
         let set = set.with_rollups(&candidate.dimensions.rollups_by_name());
         let is_other = |set: &&BySet| set.0.pairs() != defaults.pairs();
+        // One that was recorded as a series is there, and stays what this overflows into.
         let is_in = set.pairs() == defaults.pairs()
             || self.overflow.contains_key(set.pairs())
+            || self.series.contains_key(set.pairs())
             || self.overflow.keys().filter(is_other).count() < OVERFLOW_SETS;
         if is_in { set } else { shared_set(defaults, candidate.name) }
     }
@@ -483,12 +503,14 @@ fn rollups_of(set: &DimensionSet) -> impl Iterator<Item = DimensionSet> {
     set.rollups().map(move |rollup| DimensionSet::of(rollup.map(owned).collect()))
 }
 
-/// `set` as the admission of `candidate`, which has a name of its own if it is `named`.
-fn admission(named: bool, set: Arc<DimensionSet>, candidate: &Candidate<'_>) -> Admission {
-    if named && set.pairs() == candidate.dimensions.pairs() {
+/// `set` as the admission of `candidate`, for which there was this room.
+fn admission(room: Room, set: Arc<DimensionSet>, candidate: &Candidate<'_>) -> Admission {
+    // What has the name already keeps it.
+    let renamed = room == Room::None && candidate.name != OVERFLOW;
+    if !renamed && set.pairs() == candidate.dimensions.pairs() {
         return Admission::AsGiven;
     }
-    Admission::Overflow { dimensions: set, renamed: !named }
+    Admission::Overflow { dimensions: set, renamed }
 }
 
 impl Seen {

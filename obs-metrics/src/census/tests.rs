@@ -151,6 +151,27 @@ fn scenario_16_names_of_metrics_that_never_end_share_one_metric() {
 }
 
 #[test]
+fn scenario_16_what_others_take_meanwhile_changes_no_decision() {
+    let f = Fixture::new(|budgets| {
+        budgets.per_metric(2);
+        budgets.in_all(2);
+    });
+    f.admit("A", &[("Id", OVERFLOW)]);
+    f.admit("A", &[("Id", "1")]);
+    let first =
+        [("A", "2", "A(Id=__overflow__)"), (OVERFLOW, "2", "__overflow__(Id=__overflow__)")];
+    for (name, id, expected) in first {
+        assert_eq!(f.admit(name, &[("Id", id)]), expected);
+    }
+    // The other sets of dimensions with which `A` may overflow, and names that find no room.
+    (0..9).for_each(|n| drop(f.admit("A", &[(&format!("D{n}"), "x")])));
+    assert_eq!(f.admit("B", &[("Id", "2")]), "__overflow__()");
+    for (name, id, expected) in first {
+        assert_eq!(f.admit(name, &[("Id", id)]), expected);
+    }
+}
+
+#[test]
 fn units_and_resolutions_are_noted() {
     let f = Fixture::new(|_| ());
     let dimensions = Arc::new(defaults());
@@ -241,6 +262,39 @@ proptest! {
         }
         prop_assert!(sum <= in_all + all.len());
         prop_assert!(all.len() <= in_all + 1);
+    }
+}
+
+fn hostile(of: &'static str) -> impl Strategy<Value = String> {
+    let others = prop::sample::select(vec![OVERFLOW, "__overflow___", "Service", "orders"]);
+    prop_oneof![4 => of, 1 => others.prop_map(str::to_owned)]
+}
+
+proptest! {
+    /// The same where names and values are what an overflow is made of: two sinks, or two handles of
+    /// one metric, ask for themselves and must be told the same.
+    #[test]
+    fn scenario_16_decisions_are_final_whatever_the_names(
+        calls in prop::collection::vec(
+            (hostile("[A-C]"), prop::collection::vec((hostile("[P-R]"), hostile("[a-c]")), 0..3)),
+            0..100,
+        ),
+        (per_metric, in_all) in (1..4_usize, 1..9_usize),
+    ) {
+        let f = Fixture::new(|budgets| {
+            budgets.per_metric(per_metric);
+            budgets.in_all(in_all);
+        });
+        let mut decided: BTreeMap<(String, BTreeMap<String, String>), String> = BTreeMap::new();
+        for (name, pairs) in &calls {
+            let given: Vec<_> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            let sent = f.admit(name, &given);
+            let key = (name.clone(), pairs.iter().cloned().collect());
+            let before = decided.entry(key).or_insert_with(|| sent.clone());
+            prop_assert_eq!(&*before, &sent, "{} {:?}", name, pairs);
+        }
+        let sent: BTreeSet<&String> = decided.values().collect();
+        prop_assert_eq!(sent.len(), f.series().len());
     }
 }
 

@@ -312,7 +312,7 @@ impl MetricsCollectorBuilder {
         let outputs = self.sink.start(&start)?;
         let census = Census::new(self.budgets, &defaults);
         let counters = Counters::default();
-        let own = self.self_metrics.then(|| SelfMetrics::new(&defaults, &census, &counters));
+        let own = self.self_metrics.then(|| SelfMetrics::new(&defaults, &census));
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             namespace,

@@ -133,7 +133,9 @@ fn emit_parts(
     let common =
         Common { namespace: &inner.namespace, timestamp_millis, aws: &inner.aws, line: head };
     let refused = (state.metrics().len() > 0 && !in_time).then_some("timestamp_out_of_window");
-    if refused.is_none() && is_plain(inner, state) && overflow::is_within_budgets(inner, state) {
+    let is_plain = refused.is_none() && is_plain(inner, state);
+    let overflows = is_plain.then(|| overflow::overflows(inner, state));
+    if overflows.as_ref().is_some_and(Vec::is_empty) {
         if let Some(context) = context
             && state.may_join()
             && invocation::join(inner, context, || joined(inner, state))
@@ -152,7 +154,7 @@ fn emit_parts(
     }
     let mut resolved = Resolved::of(inner, state, context);
     if refused.is_none() {
-        resolved.keep_budgets(inner);
+        resolved.keep_budgets(inner, overflows);
     }
     resolved.emit(inner, &common, refused);
 }

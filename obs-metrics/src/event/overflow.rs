@@ -25,9 +25,20 @@ use crate::property::Stored;
 /// `Customer_given`.
 const GIVEN: &str = "_given";
 
-/// Whether an event whose names are all different is within the budgets of all its metrics. Admits
-/// what there is room for; counts nothing.
-pub(super) fn is_within_budgets(inner: &Inner, state: &State) -> bool {
+/// A metric of an event that goes into an overflow series.
+pub(super) struct Overflow {
+    /// Its place among the event's metrics.
+    metric: usize,
+    dimensions: Arc<DimensionSet>,
+    renamed: bool,
+}
+
+/// What goes into overflow series of an event whose names are all different: nothing where it is
+/// within the budgets of all its metrics. Admits what there is room for; counts nothing.
+///
+/// Each metric is asked for once, and the answer kept until the event is written: the census lists what
+/// it answers, so that every answer has to be sent.
+pub(super) fn overflows(inner: &Inner, state: &State) -> Vec<Overflow> {
     let seed = inner.census.seed() ^ u64::from(state.is_single);
     let hash = shape::series_hash(
         seed,
@@ -35,50 +46,70 @@ pub(super) fn is_within_budgets(inner: &Inner, state: &State) -> bool {
         state.dimensions().map(|(_, value)| value),
     );
     if inner.census.knows(hash) {
-        return true;
+        return Vec::new();
     }
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let set = DimensionSet::of(dimensions(inner, state).map(owned).collect())
         .with_rollups(&rollups(inner, state));
-    let set = Arc::new(set);
-    // All are asked, so that each is in the census, whatever becomes of the others.
-    let within = state.metrics().fold(true, |within, metric| {
-        let Metric { name, unit, resolution, .. } = metric;
-        let candidate = Candidate { name, unit, resolution, dimensions: &set };
-        let admission = inner.census.admit(&inner.counters, &candidate, 0);
-        within && admission == Admission::AsGiven
-    });
-    if within {
+    let metrics = state.metrics().map(|metric| (metric.name, metric));
+    let overflows = ask(inner, &Arc::new(set), metrics);
+    if overflows.is_empty() {
         inner.census.learn(hash);
     }
-    within
+    overflows
+}
+
+/// Asks the census for each metric under the name that it is written with, whatever becomes of the
+/// others.
+fn ask<'a>(
+    inner: &Inner,
+    dimensions: &Arc<DimensionSet>,
+    metrics: impl Iterator<Item = (&'a str, Metric<'a>)>,
+) -> Vec<Overflow> {
+    let overflow = |(place, (name, metric)): (usize, (&str, Metric<'_>))| {
+        let Metric { unit, resolution, .. } = metric;
+        let candidate = Candidate { name, unit, resolution, dimensions };
+        match inner.census.admit(&inner.counters, &candidate, 0) {
+            Admission::AsGiven => None,
+            Admission::Overflow { dimensions, renamed } => {
+                Some(Overflow { metric: place, dimensions, renamed })
+            }
+        }
+    };
+    metrics.enumerate().filter_map(overflow).collect()
 }
 
 impl<'a> Resolved<'a> {
     /// Gives the metrics that are over their budget the dimensions of their overflow series, and
-    /// keeps what they replace as members.
-    pub(super) fn keep_budgets(&mut self, inner: &Inner) {
-        let set = Arc::new(self.dimensions.clone());
+    /// keeps what they replace as members. `overflows` is what [`overflows`] said; where it was not
+    /// asked, the census is.
+    pub(super) fn keep_budgets(&mut self, inner: &Inner, overflows: Option<Vec<Overflow>>) {
+        let overflows = overflows.unwrap_or_else(|| {
+            let metrics = self.metrics.iter().map(|one| (&*one.name, one.metric));
+            ask(inner, &Arc::new(self.dimensions.clone()), metrics)
+        });
+        if overflows.is_empty() {
+            return;
+        }
         let mut given: Vec<Member<'a>> = Vec::new();
-        for Measured { name, metric, overflow } in &mut self.metrics {
-            let Metric { unit, resolution, values, .. } = *metric;
-            let candidate = Candidate { name, unit, resolution, dimensions: &set };
-            // Where sinks take series too, these values are counted as they are aggregated.
-            let count = if inner.writes_lines_only() { values.count() } else { 0 };
-            let admission = inner.census.admit(&inner.counters, &candidate, count);
-            let Admission::Overflow { dimensions, renamed } = admission else { continue };
+        for Overflow { metric, dimensions, renamed } in overflows {
+            let Some(Measured { name, metric, overflow }) = self.metrics.get_mut(metric) else {
+                continue;
+            };
             *overflow = Some(dimensions);
             if renamed {
                 let mut json = Vec::new();
-                encode::values(&mut json, values.as_slice());
+                encode::values(&mut json, metric.values.as_slice());
                 let name = std::mem::replace(name, OVERFLOW.into());
                 given.push(Member { name, value: MemberValue::Json(json) });
             }
+            // Where sinks take series too, these values are counted as they are aggregated.
+            if inner.writes_lines_only() {
+                inner.census.overflowed(&inner.counters, name, metric.values.count());
+            }
         }
-        if self.metrics.iter().any(|metric| metric.overflow.is_some()) {
-            given.extend(self.given_dimensions(inner));
-            self.add_members(given);
-        }
+        given.extend(self.given_dimensions(inner));
+        self.add_members(given);
     }
 
     /// The dimensions of the event that an overflow replaces, as members.
