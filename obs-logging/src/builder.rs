@@ -16,6 +16,8 @@ use crate::format::Format;
 use crate::layer::Core;
 use crate::level::Directives;
 use crate::logger::StructuredLogger;
+#[cfg(feature = "loki")]
+use crate::loki::Loki;
 use crate::notice::Notices;
 use crate::rate::RateLimit;
 use crate::sink::{LineSink, Output};
@@ -41,6 +43,8 @@ pub struct StructuredLoggerBuilder {
     rate_limit: Option<(u32, Duration)>,
     redactor: Redactor,
     output: Output,
+    #[cfg(feature = "loki")]
+    loki: Option<(Loki, Beside)>,
     synchronous: Option<bool>,
     queue_bytes: Option<usize>,
     max_line_bytes: usize,
@@ -60,6 +64,8 @@ impl StructuredLoggerBuilder {
             rate_limit: None,
             redactor: Redactor::default(),
             output: Output::Stdout,
+            #[cfg(feature = "loki")]
+            loki: None,
             synchronous: None,
             queue_bytes: None,
             max_line_bytes: DEFAULT_MAX_LINE_BYTES,
@@ -154,6 +160,22 @@ impl StructuredLoggerBuilder {
         self
     }
 
+    /// Lines go to Loki too, beside the writer, always as JSON and from a thread of their own: a
+    /// Loki that is slow or gone neither delays nor drops what is written. Costs one more copy of each
+    /// line. Default: no Loki.
+    #[cfg(feature = "loki")]
+    pub fn loki(mut self, loki: Loki) -> Self {
+        self.loki = Some((loki, Beside::Writer));
+        self
+    }
+
+    /// Lines go to Loki and nowhere else: the writer and its queue are not there.
+    #[cfg(feature = "loki")]
+    pub fn loki_only(mut self, loki: Loki) -> Self {
+        self.loki = Some((loki, Beside::Nothing));
+        self
+    }
+
     /// Lines are queued and written by a thread of their own: the default outside Lambda. Logging
     /// then never waits; lines that find the queue full are dropped, and a line says how many.
     pub fn queued(mut self) -> Self {
@@ -194,8 +216,8 @@ impl StructuredLoggerBuilder {
     ///
     /// # Errors
     ///
-    /// The level or the format, given here or in a variable, is not one; or a signal that was asked
-    /// for cannot be watched.
+    /// The level or the format, given here or in a variable, is not one; a signal that was asked for
+    /// cannot be watched; or what is set of Loki is not valid.
     pub fn build(self) -> Result<StructuredLogger, Error> {
         self.build_in(&Surroundings::of_process())
     }
@@ -225,17 +247,34 @@ impl StructuredLoggerBuilder {
         };
         let synchronous = self.synchronous.unwrap_or(surroundings.is_lambda);
 
-        let identity = Identity::from_vars(surroundings.variable);
+        let found = Identity::from_vars(surroundings.variable);
+        let identity = Identity::new(
+            self.service.unwrap_or(found.service),
+            self.environment.unwrap_or(found.environment),
+        );
         let mut tail = Vec::new();
-        member(&mut tail, "service", &self.service.unwrap_or(identity.service));
-        member(&mut tail, "environment", &self.environment.unwrap_or(identity.environment));
+        member(&mut tail, "service", &identity.service);
+        member(&mut tail, "environment", &identity.environment);
 
-        let notices = Arc::new(Notices {
-            clock: Arc::clone(&self.clock),
-            format,
-            colors,
-            tail: tail.as_slice().into(),
-        });
+        let notices = |format| {
+            Arc::new(Notices {
+                clock: Arc::clone(&self.clock),
+                format,
+                colors: colors && format == Format::Text,
+                tail: tail.as_slice().into(),
+            })
+        };
+        #[cfg(feature = "loki")]
+        let (loki, only_loki) = match self.loki {
+            Some((loki, beside)) => {
+                let clock = Arc::clone(&self.clock);
+                let lane = loki.start(&identity, clock, notices(Format::Json))?;
+                (Some(lane), beside == Beside::Nothing)
+            }
+            None => (None, false),
+        };
+        #[cfg(not(feature = "loki"))]
+        let (loki, only_loki) = (None::<Lane<_>>, false);
         let mut lane = Lane::builder("logs");
         if let Some(bytes) = self.queue_bytes {
             lane = lane.capacity_bytes(bytes);
@@ -243,6 +282,12 @@ impl StructuredLoggerBuilder {
         if synchronous {
             lane = lane.synchronous();
         }
+        let format = if only_loki { Format::Json } else { format };
+        let notices = notices(format);
+        let (lane, beside) = match loki {
+            Some(loki) if only_loki => (loki, None),
+            beside => (lane.start(LineSink::new(self.output, Arc::clone(&notices))), beside),
+        };
         guard::silence_hook();
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let core = Core {
@@ -253,8 +298,9 @@ impl StructuredLoggerBuilder {
             colors,
             max_line_bytes: self.max_line_bytes,
             rate_limit: self.rate_limit.map(|(lines, per)| RateLimit::new(id, lines, per)),
-            lane: lane.start(LineSink::new(self.output, Arc::clone(&notices))),
             notices,
+            lane,
+            beside,
         };
         let logger = StructuredLogger::new(core, level);
         #[cfg(all(unix, feature = "signal"))]
@@ -263,6 +309,14 @@ impl StructuredLoggerBuilder {
         }
         Ok(logger)
     }
+}
+
+/// Where lines go beside Loki.
+#[cfg(feature = "loki")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beside {
+    Writer,
+    Nothing,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);

@@ -86,6 +86,9 @@ impl Core {
         if limit::fit(line, self.max_line_bytes) {
             health::count(health::Event::Trimmed);
         }
+        if let Some(beside) = &self.beside {
+            beside.push(line.len() + 1, |lines| lines.push(line));
+        }
         let line = match self.format {
             Format::Json => line,
             Format::Text => {

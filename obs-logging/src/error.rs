@@ -24,6 +24,11 @@ enum Kind {
     Signal(std::io::Error),
     SubscriberTaken(Box<dyn StdError + Send + Sync>),
     LogTaken(Box<dyn StdError + Send + Sync>),
+    #[cfg(feature = "loki")]
+    Loki {
+        what: String,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    },
 }
 
 impl Error {
@@ -50,6 +55,25 @@ impl Error {
 
     pub(crate) fn log_taken(source: impl StdError + Send + Sync + 'static) -> Self {
         Self { kind: Kind::LogTaken(Box::new(source)) }
+    }
+
+    #[cfg(feature = "loki")]
+    pub(crate) fn loki(what: impl Into<String>) -> Self {
+        Self { kind: Kind::Loki { what: what.into(), source: None } }
+    }
+
+    #[cfg(feature = "loki")]
+    pub(crate) fn loki_because(
+        what: impl Into<String>,
+        source: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        Self { kind: Kind::Loki { what: what.into(), source: Some(Box::new(source)) } }
+    }
+
+    /// A setting of the Loki sink is wrong, or its runtime was refused.
+    #[cfg(feature = "loki")]
+    pub fn is_loki(&self) -> bool {
+        matches!(self.kind, Kind::Loki { .. })
     }
 
     /// The level, given by code or in a variable, is not one.
@@ -98,6 +122,8 @@ impl fmt::Display for Error {
                 "the log crate already has a logger, so its records cannot come to this one: do not \
                  install another logger (env_logger, for example) beside it",
             ),
+            #[cfg(feature = "loki")]
+            Kind::Loki { what, .. } => write!(f, "the Loki sink: {what}"),
         }
     }
 }
@@ -110,6 +136,8 @@ impl StdError for Error {
             #[cfg(all(unix, feature = "signal"))]
             Kind::Signal(source) => Some(source),
             Kind::SubscriberTaken(source) | Kind::LogTaken(source) => Some(&**source),
+            #[cfg(feature = "loki")]
+            Kind::Loki { source, .. } => source.as_deref().map(|source| source as _),
         }
     }
 }

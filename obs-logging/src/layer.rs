@@ -34,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) lane: Lane<Lines>,
+    /// Gets each line too, always as JSON.
+    pub(crate) beside: Option<Lane<Lines>>,
 }
 
 impl Core {
@@ -48,7 +50,11 @@ impl Core {
 
     /// Writes a line of the logger's own.
     pub(crate) fn notify(&self, level: Level, message: &str, write: impl FnOnce(&mut Object<'_>)) {
-        let line = self.notices.line(level, message, write);
+        let line = self.notices.json(level, message, write);
+        if let Some(beside) = &self.beside {
+            beside.push(line.len() + 1, |lines| lines.push(&line));
+        }
+        let line = self.notices.formatted(line);
         self.lane.push(line.len() + 1, |lines| lines.push(&line));
     }
 

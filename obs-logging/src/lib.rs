@@ -9,10 +9,13 @@ mod failure;
 mod fields;
 mod format;
 pub mod insights;
+mod lanes;
 mod layer;
 mod level;
 mod limit;
 mod logger;
+#[cfg(feature = "loki")]
+pub mod loki;
 mod members;
 mod notice;
 mod rate;

@@ -97,8 +97,7 @@ impl StructuredLogger {
     ///
     /// Works from any thread, inside any runtime and outside.
     pub fn flush(&self, limit: Duration) -> FlushReport {
-        self.core.tell_suppressed();
-        self.core.lane.flush(limit)
+        self.core.begin_flush(limit).wait()
     }
 
     /// As [`StructuredLogger::flush`], without blocking the thread. Begins with the call.
@@ -106,14 +105,12 @@ impl StructuredLogger {
         &self,
         limit: Duration,
     ) -> impl Future<Output = FlushReport> + Send + 'static + use<> {
-        self.core.tell_suppressed();
-        self.core.lane.flush_async(limit)
+        self.core.begin_flush(limit).report()
     }
 
     /// Flushes, and drops (and counts) what is logged afterwards.
     pub fn shutdown(&self, limit: Duration) -> FlushReport {
-        self.core.tell_suppressed();
-        self.core.lane.shutdown(limit)
+        self.core.begin_shutdown(limit).wait()
     }
 
     /// As [`StructuredLogger::shutdown`], without blocking the thread.
@@ -121,8 +118,7 @@ impl StructuredLogger {
         &self,
         limit: Duration,
     ) -> impl Future<Output = FlushReport> + Send + 'static + use<> {
-        self.core.tell_suppressed();
-        self.core.lane.shutdown_async(limit)
+        self.core.begin_shutdown(limit).report()
     }
 
     /// SIGUSR1 toggles between the level that holds and `raised` from now on.
@@ -173,6 +169,7 @@ impl fmt::Debug for StructuredLogger {
             .field("level", &self.levels.directives().as_str())
             .field("format", &self.core.format)
             .field("lane", &self.core.lane)
+            .field("beside", &self.core.beside)
             .finish_non_exhaustive()
     }
 }

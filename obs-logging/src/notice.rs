@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use obs_core::clock::{Clock, millis_since_epoch};
 use obs_core::json::{self, Object};
+use obs_core::lane::Lost;
 use tracing_core::Level;
 
 use crate::callsite::level_name;
@@ -22,7 +23,8 @@ pub(crate) struct Notices {
 }
 
 impl Notices {
-    pub(crate) fn line(
+    /// Such a line as JSON, whatever the format.
+    pub(crate) fn json(
         &self,
         level: Level,
         message: &str,
@@ -39,11 +41,30 @@ impl Notices {
         let mut members = Object::resume(&mut line, false);
         write(&mut members);
         members.end();
-        if self.format == Format::Text {
-            let mut readable = Vec::new();
-            text::render(&line, &mut readable, self.colors);
-            return readable;
-        }
         line
+    }
+
+    /// A line of [`Notices::json`] in the logger's format.
+    pub(crate) fn formatted(&self, line: Vec<u8>) -> Vec<u8> {
+        match self.format {
+            Format::Json => line,
+            Format::Text => {
+                let mut readable = Vec::new();
+                text::render(&line, &mut readable, self.colors);
+                readable
+            }
+        }
+    }
+
+    /// Says what was lost on a lane.
+    pub(crate) fn lost(&self, lost: &Lost) -> Vec<u8> {
+        self.formatted(self.json(Level::WARN, "log lines were lost", |members| {
+            members.u64("lost", lost.total());
+            let mut reasons = members.object("reasons");
+            for (reason, n) in lost.by_reason() {
+                reasons.u64(reason.as_str(), n);
+            }
+            reasons.end();
+        }))
     }
 }

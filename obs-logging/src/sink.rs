@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use obs_core::lane::{Batch, Delivery, Lines, Lost, Reason, Sink};
 use obs_core::stdout;
-use tracing_core::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::notice::Notices;
@@ -79,13 +78,6 @@ impl Sink<Lines> for LineSink {
     }
 
     fn report_lost(&mut self, lost: &Lost, batch: &mut Lines) {
-        batch.push(&self.notices.line(Level::WARN, "log lines were lost", |members| {
-            members.u64("lost", lost.total());
-            let mut reasons = members.object("reasons");
-            for (reason, n) in lost.by_reason() {
-                reasons.u64(reason.as_str(), n);
-            }
-            reasons.end();
-        }));
+        batch.push(&self.notices.lost(lost));
     }
 }

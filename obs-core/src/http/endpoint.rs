@@ -107,11 +107,20 @@ impl fmt::Display for InvalidEndpoint {
 impl std::error::Error for InvalidEndpoint {}
 
 fn checked(address: &str) -> Result<Uri, String> {
-    let uri: Uri = address.trim().parse().map_err(|error| format!("is no address: {error}"))?;
+    const NO_SCHEME: &str = "has no scheme; begin with http:// or https://";
+    let address = address.trim();
+    let uri: Uri = match address.parse() {
+        Ok(uri) => uri,
+        // A host with a path is none either, and this says more.
+        Err(_) if !address.is_empty() && !address.contains("://") => {
+            return Err(NO_SCHEME.to_owned());
+        }
+        Err(error) => return Err(format!("is no address: {error}")),
+    };
     match uri.scheme_str() {
         Some("http" | "https") => {}
         Some(_) => return Err("has another scheme; use http:// or https://".to_owned()),
-        None => return Err("has no scheme; begin with http:// or https://".to_owned()),
+        None => return Err(NO_SCHEME.to_owned()),
     }
     if uri.host().is_none_or(str::is_empty) {
         return Err("names no host".to_owned());
@@ -177,6 +186,7 @@ mod tests {
         check("", "no address");
         check("127.0.0.1:4318", "scheme");
         check("localhost", "scheme");
+        check("127.0.0.1:3100/loki", "scheme");
         check("ftp://example.com", "http://");
         check("http://", "no address");
         check("http://exa mple.com", "no address");

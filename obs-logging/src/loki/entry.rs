@@ -47,12 +47,8 @@ impl Entries {
     /// The entry of a line of the logger's, with or without its line feed.
     pub(super) fn entry<'a>(&mut self, line: &'a [u8]) -> Entry<'a> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let mut entry = Entry {
-            nanos: 0,
-            level: DEFAULT_LEVEL,
-            line: fitted(line),
-            metadata: Vec::new(),
-        };
+        let mut entry =
+            Entry { nanos: 0, level: DEFAULT_LEVEL, line: fitted(line), metadata: Vec::new() };
         let mut millis = None;
         for member in members(line) {
             let (Some(key), Some(value)) = (line.get(member.key), line.get(member.value)) else {
@@ -61,11 +57,13 @@ impl Entries {
             match key {
                 b"timestamp" => millis = millis_of(value),
                 b"level" => {
-                    let is_level = |level: &&str| inside(value) == Some(level.as_bytes());
-                    entry.level = LEVELS.iter().position(|it| is_level(&it)).unwrap_or(DEFAULT_LEVEL);
+                    let level = inside(value).unwrap_or_default();
+                    let known = LEVELS.iter().position(|it| it.as_bytes() == level);
+                    entry.level = known.unwrap_or(DEFAULT_LEVEL);
                 }
                 _ => {
-                    if let Some((_, name)) = self.fields.iter().find(|(it, _)| it.as_bytes() == key) {
+                    if let Some((_, name)) = self.fields.iter().find(|(it, _)| it.as_bytes() == key)
+                    {
                         add(&mut entry.metadata, name, value);
                     }
                 }
@@ -189,7 +187,9 @@ mod tests {
             check(day * 86_400_000 + (day * 7_919_331) % 86_400_000);
         }
         check(253_402_300_799_999);
-        for odd in ["\"2026\"", "\"2026-13-01T00:00:00.000Z\"", "\"2026-01-01T00:00:0x.000Z\"", "7", ""] {
+        for odd in
+            ["\"2026\"", "\"2026-13-01T00:00:00.000Z\"", "\"2026-01-01T00:00:0x.000Z\"", "7", ""]
+        {
             assert_eq!(millis_of(odd.as_bytes()), None, "{odd}");
         }
     }

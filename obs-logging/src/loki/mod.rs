@@ -80,7 +80,7 @@ use obs_core::http::{Retry, Secret, Sender};
 use obs_core::lane::{Lane, LastFailure, Lines};
 
 use crate::error::Error;
-use crate::sink::LossNotice;
+use crate::notice::Notices;
 use entry::Entries;
 use request::Streams;
 use sink::LokiSink;
@@ -269,7 +269,7 @@ impl Loki {
         self,
         identity: &Identity,
         clock: Arc<dyn Clock>,
-        notice: LossNotice,
+        notices: Arc<Notices>,
     ) -> Result<Lane<Lines>, Error> {
         let labels = settings::labels(&self.labels, identity)?;
         let sender = Sender::new(self.endpoint()?, self.checked_headers()?)
@@ -284,7 +284,7 @@ impl Loki {
             most: request::Most { bytes: self.batch_bytes, lines: self.batch_lines },
             streams: Streams::new(&labels),
             entries: Entries::new(settings::metadata(self.metadata.unwrap_or_default())?, clock),
-            notice,
+            notices,
         })
         .map_err(|error| Error::loki_because("its runtime was refused", error))
     }

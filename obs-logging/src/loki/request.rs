@@ -148,7 +148,10 @@ mod tests {
     fn scenario_24_requests_hold_no_more_than_they_may() {
         let streams = streams();
         let entries: Vec<_> = (0..100)
-            .map(|n| entry(n, LEVELS[n as usize % 5], &r#"\""#.repeat(n as usize), r#"{"a":"b"}"#))
+            .zip(LEVELS.iter().cycle())
+            .map(|(n, level)| {
+                entry(n, level, &r#"\""#.repeat(usize::try_from(n).unwrap()), r#"{"a":"b"}"#)
+            })
             .collect();
         for most in [
             Most { bytes: 1_500, lines: 1_000 },

@@ -222,7 +222,10 @@ mod tests {
         let check = |loki: Loki, expected: &str| {
             let error = loki.endpoint().err().or_else(|| loki.checked_headers().err()).unwrap();
             assert!(error.to_string().contains(expected), "{error}");
-            assert!(!format!("{error} {error:?} {loki:?}").contains("hunter2"), "{error:?} {loki:?}");
+            assert!(
+                !format!("{error} {error:?} {loki:?}").contains("hunter2"),
+                "{error:?} {loki:?}"
+            );
         };
         let local = || Loki::new("http://127.0.0.1:3100");
         check(Loki::new("127.0.0.1:3100/hunter2"), "begin with http://");

@@ -1,6 +1,7 @@
 //! The sending: from the lane's lines to requests, until every line is delivered or given up.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use obs_core::http::{Answer, Body, Outcome, Round, Sender, Verdict, gzip};
@@ -8,7 +9,7 @@ use obs_core::lane::{AsyncSink, Delivery, Lines, Lost, Reason};
 
 use super::entry::{Entries, Entry};
 use super::request::{Most, Streams};
-use crate::sink::LossNotice;
+use crate::notice::Notices;
 
 /// Sends lines to Loki.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(super) struct LokiSink {
     pub(super) most: Most,
     pub(super) streams: Streams,
     pub(super) entries: Entries,
-    pub(super) notice: LossNotice,
+    pub(super) notices: Arc<Notices>,
 }
 
 impl AsyncSink<Lines> for LokiSink {
@@ -44,7 +45,7 @@ impl AsyncSink<Lines> for LokiSink {
     }
 
     fn report_lost(&mut self, lost: &Lost, batch: &mut Lines) {
-        batch.push(&self.notice.line(lost));
+        batch.push(&self.notices.lost(lost));
     }
 }
 

@@ -18,7 +18,7 @@ fn sigusr1_makes_the_log_verbose_and_back_and_says_so() {
         .lines()
         .map(|line| line.unwrap())
         .filter(|line| line.starts_with('{'))
-        .map(|line| Line::read(&line));
+        .map(|line| line.parse::<Line>().unwrap());
     let mut next = || lines.next().unwrap();
     // Each byte makes the child log twice: at debug and at info.
     let mut ask = || stdin.write_all(b"?").unwrap();
