@@ -23,7 +23,7 @@ use crate::workspace::cargo;
 const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 
 /// Packages whose features change what their code uses of itself.
-const DEFAULT_FEATURES: [&str; 2] = ["obs-core", "obs-metrics"];
+const DEFAULT_FEATURES: [&str; 3] = ["obs-core", "obs-logging", "obs-metrics"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
@@ -360,10 +360,11 @@ fn dependencies(runner: &mut Runner) -> Result<Ending> {
             runner,
             &["tree", "--package", promise.package, "--edges", "normal", "--prefix", "none"],
         );
-        let log = runner.run(&tool, &format!("dependencies-{}", promise.package))?;
+        let tool = tool.args(["--features", promise.features]);
+        let log = runner.run(&tool, &format!("dependencies-{}", promise.name()))?;
         let tree = std::fs::read_to_string(&log)
             .map_err(|error| Failure::io("read cargo's tree", &error))?;
-        counted.push(format!("{} {}", promise.package, promise.check(&tree)?));
+        counted.push(format!("{} {}", promise.name(), promise.check(&tree)?));
     }
     runner.progress.end(&counted.join(", "));
     Ok(Ending::Passed)
