@@ -35,8 +35,8 @@
 //! ```
 //!
 //! A field that is a label or metadata as well is called `<name>_extracted` behind `| json`.
-//! Structured metadata needs Loki 3, or 2.9 with `allow_structured_metadata`; [`Loki::without_metadata`]
-//! leaves it out.
+//! Structured metadata needs `allow_structured_metadata`, which is on since Loki 3, and its schema 13;
+//! [`Loki::without_metadata`] leaves it out.
 //!
 //! # Limits
 //!
@@ -52,10 +52,10 @@
 //!
 //! A request is sent again on 408, 429 and 5xx, when there is no answer, and when the connection breaks
 //! (at once the first time: a kept connection dies when Lambda freezes the process), with doubled,
-//! randomized waits, or when `Retry-After` says, for [`Loki::give_up_after`] at most. Loki keeps one of
-//! two equal lines of one nanosecond, so a request whose answer got lost is not there twice. Every other
-//! status is final: its lines count as rejected, all of them, though Loki may have kept those that
-//! nothing was wrong with.
+//! randomized waits, or when `Retry-After` says, for [`Loki::give_up_after`] at most. A request
+//! whose answer got lost is sent twice; Loki mostly leaves out the second of two equal lines of one
+//! nanosecond. Every other status is final: its lines count as rejected, all of them, though Loki may have
+//! kept those that nothing was wrong with.
 //!
 //! Meanwhile lines wait in [`Loki::buffer_bytes`] of memory. What finds no room is dropped and counted,
 //! and when Loki takes lines again, one among them says how many were lost and why. The application never
