@@ -29,6 +29,7 @@ pub const BUILT_IN_KEYS: &[&str] = &[
     "span_id",
     "xray_trace_id",
     "suppressed",
+    "truncated_fields",
 ];
 
 /// The name that a field gets in the line.

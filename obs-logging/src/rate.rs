@@ -67,11 +67,15 @@ impl RateLimit {
         if let Some(found) = known.get(&key) {
             return Arc::clone(found);
         }
+        // No record has this number: its own has the lowest bit set.
+        let shared = Key { record: Some(0), ..key };
         let is_full = key.record.is_some() && known.len() >= MOST_RECORD_ORIGINS;
+        if is_full && let Some(found) = known.get(&shared) {
+            return Arc::clone(found);
+        }
         drop(known);
         let (key, origin) = if is_full {
-            // No record has this number: its own has the lowest bit set.
-            (Key { record: Some(0), ..key }, Origin::of_metadata(event.metadata()))
+            (shared, Origin::of_metadata(event.metadata()))
         } else {
             (key, Origin::of(event))
         };
@@ -286,6 +290,9 @@ impl Key {
 
 #[cfg(test)]
 mod tests {
+    use tracing_log::log;
+    use tracing_subscriber::layer::{Context, SubscriberExt};
+
     use super::*;
 
     fn state(window: u32, written: u32) -> u64 {
@@ -370,6 +377,33 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(written, 10);
+    }
+
+    #[test]
+    fn origins_that_a_program_makes_up_without_end_share_a_count() {
+        struct Ask(RateLimit, Arc<AtomicU64>);
+        impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Ask {
+            fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+                if self.0.admit(event, 0).is_some() {
+                    self.1.fetch_add(1, Ordering::Relaxed);
+                }
+                assert!(self.0.meters.read().unwrap().len() <= MOST_RECORD_ORIGINS + 1);
+            }
+        }
+        let written = Arc::new(AtomicU64::new(0));
+        let ask = Ask(RateLimit::new(u64::MAX, 1, Duration::from_secs(1)), Arc::clone(&written));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(ask), || {
+            for n in 0..2 * MOST_RECORD_ORIGINS {
+                let target = format!("made::up::{n}");
+                for _ in 0..2 {
+                    let mut record = log::Record::builder();
+                    tracing_log::format_trace(&record.target(&target).line(Some(7)).build())
+                        .unwrap();
+                }
+            }
+        });
+        // One each, and one for all others together.
+        assert_eq!(written.load(Ordering::Relaxed), MOST_RECORD_ORIGINS as u64 + 1);
     }
 
     #[test]

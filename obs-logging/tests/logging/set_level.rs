@@ -8,13 +8,8 @@ use obs_logging::{Format, StructuredLogger};
 use tracing::{debug, error, info, info_span, trace, warn};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::capture::{Capture, builder, subscriber};
+use crate::capture::{Capture, Line, builder, subscriber};
 use crate::process::{in_child, is_child};
-
-fn messages(capture: &Capture) -> Vec<String> {
-    let text = |line: &crate::capture::Line| line["message"].as_str().unwrap().to_owned();
-    capture.lines().iter().map(text).collect()
-}
 
 #[test]
 fn it_holds_for_layers_that_were_made_before_and_after() {
@@ -37,7 +32,7 @@ fn it_holds_for_layers_that_were_made_before_and_after() {
         warn!("warn in three");
     });
     assert_eq!(
-        messages(&capture),
+        capture.messages(),
         [
             "info in one",
             "debug in one, later",
@@ -64,7 +59,7 @@ fn a_wrong_level_is_an_error_and_leaves_the_old_one() {
         info!("seen");
     });
     assert_eq!(logger.level(), "info");
-    assert_eq!(messages(&capture), ["seen"]);
+    assert_eq!(capture.messages(), ["seen"]);
 }
 
 #[test]
@@ -83,8 +78,8 @@ fn a_clone_sets_it_for_all_and_another_logger_keeps_its_own() {
         warn!("for one");
         info!(target: "noisy", "for two");
     });
-    assert_eq!(messages(&one), ["for one", "for one"]);
-    assert_eq!(messages(&two), ["for two", "for two"]);
+    assert_eq!(one.messages(), ["for one", "for one"]);
+    assert_eq!(two.messages(), ["for two", "for two"]);
 }
 
 #[test]
@@ -202,7 +197,7 @@ fn child_that_sets_it_a_thousand_times() {
 fn callsites_that_were_switched_off_wake_and_the_log_crate_follows() {
     in_child("set_level::child_that_sets_the_level", |child| {
         let lines = child.lines();
-        let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        let messages: Vec<_> = lines.iter().map(Line::message).collect();
         assert_eq!(messages, ["tracing 2", "log 2", "named", "tracing 5", "log 5"]);
     });
 }
@@ -244,7 +239,7 @@ fn child_that_sets_the_level() {
 fn it_can_be_set_where_the_subscriber_is_not_heard() {
     in_child("set_level::child_with_a_subscriber_of_one_thread", |child| {
         let lines = child.lines();
-        let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        let messages: Vec<_> = lines.iter().map(Line::message).collect();
         assert_eq!(
             messages,
             ["info 1", "debug 2", "info 2", "info 3", "sets it", "debug 4", "info 4", "info 5"]
