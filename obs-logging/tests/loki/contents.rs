@@ -196,6 +196,26 @@ fn beside_a_writer_each_gets_every_line_in_its_own_format() {
     assert_eq!(all(&server)[0].json["message"], "to both");
 }
 
+#[test]
+fn lines_of_the_loggers_own_go_to_both_too() {
+    let server = Server::accepting();
+    let out = Written::default();
+    let logger = builder()
+        .format(Format::Text)
+        .rate_limit(1, LONG)
+        .writer(out.clone().maker())
+        .loki(loki(server.url()))
+        .build()
+        .unwrap();
+    with(&logger, || (0..3).for_each(|n| info!(n, "often")));
+    assert!(logger.flush(LONG).is_complete());
+    let lines = all(&server);
+    assert_eq!((lines.len(), &lines[0].labels["level"]), (2, &"warn".to_owned()));
+    assert_eq!(lines[0].json["message"], "log lines were suppressed");
+    assert_eq!(lines[0].json["suppressed"], 2);
+    assert!(out.text().contains("log lines were suppressed suppressed=2"), "{}", out.text());
+}
+
 /// Keeps what is written.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
