@@ -62,7 +62,8 @@ pub fn silence_hook() {
     WRAPPED.call_once(|| {
         let hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !is_formatting() {
+            // Where panics abort, nothing swallows them.
+            if !is_formatting() || cfg!(panic = "abort") {
                 hook(info);
             }
         }));

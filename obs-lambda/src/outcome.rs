@@ -24,7 +24,7 @@ pub(crate) fn failed<E: Debug + Into<Diagnostic>>(error: E) -> Diagnostic {
     diagnostic
 }
 
-/// Logs a handler's panic, within the invocation's context.
+/// Logs a handler's panic that the panic hook has not logged, within the invocation's context.
 pub(crate) fn panicked(payload: &(dyn Any + Send)) {
     let message = payload
         .downcast_ref::<&str>()

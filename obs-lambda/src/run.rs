@@ -115,7 +115,17 @@ where
         // An error's own `Debug` and conversion are the user's: they may panic as well.
         let outcome = outcome
             .and_then(|result| catch_unwind(AssertUnwindSafe(|| result.map_err(outcome::failed))));
-        outcome.inspect_err(|panic| outcome::panicked(&**panic))
+        // Logged by the panic hook, if that is still ours and the panic came by it.
+        if let Err(panic) = &outcome
+            && !telemetry.logger().has_logged_panic(&context)
+        {
+            outcome::panicked(&**panic);
+        }
+        if !matches!(outcome, Ok(Ok(_))) {
+            // The level may have hidden the error's own line, which brings them too.
+            telemetry.logger().release_held(&context);
+        }
+        outcome
     };
     let outcome = handling.in_context(context.clone()).await;
     // What the handler left of the invocation's time.

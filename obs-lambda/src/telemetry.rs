@@ -46,6 +46,28 @@ impl Telemetry {
         })
     }
 
+    /// Logs with `logger` instead: one that holds debug lines until their invocation fails, say. It
+    /// should write at once ([`StructuredLoggerBuilder::synchronous`]), as by default it does in Lambda.
+    ///
+    /// ```no_run
+    /// use obs_lambda::Telemetry;
+    /// use obs_logging::StructuredLogger;
+    ///
+    /// # fn main() -> Result<(), obs_lambda::Error> {
+    /// let logger = StructuredLogger::builder().buffer_until_error(64 * 1024).build()?;
+    /// let telemetry = Telemetry::from_env()?.with_logger(logger);
+    /// telemetry.install();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`StructuredLoggerBuilder::synchronous`]: obs_logging::StructuredLoggerBuilder::synchronous
+    #[must_use = "telemetry is changed by value"]
+    pub fn with_logger(mut self, logger: StructuredLogger) -> Self {
+        self.logger = logger;
+        self
+    }
+
     /// The metrics of this process.
     pub fn metrics(&self) -> &MetricsCollector {
         &self.metrics
@@ -67,9 +89,10 @@ impl Telemetry {
         &self.alerts
     }
 
-    /// Makes this the process's telemetry: the global `tracing` subscriber and the default metrics
-    /// and alerts. If there is a global subscriber already, it stays, and a warning in its log says
-    /// so; metrics and alerts work all the same.
+    /// Makes this the process's telemetry: the global `tracing` subscriber, the default metrics and
+    /// alerts, and a panic hook that logs each panic with the ids of its invocation. If there is a
+    /// global subscriber already, it stays, and a warning in its log says so; metrics and alerts work
+    /// all the same.
     pub fn install(&self) {
         handle::set_default(self.metrics.clone());
         #[cfg(feature = "alerts")]
@@ -85,7 +108,10 @@ impl Telemetry {
             tracing::warn!(
                 "A global tracing subscriber is set already: Obs adds neither its logs nor its traces"
             );
-        } else if let Err(error) = self.logger.bridge_log() {
+            return;
+        }
+        self.logger.install_panic_hook();
+        if let Err(error) = self.logger.bridge_log() {
             tracing::warn!(%error, "Records of the log crate are not logged");
         }
     }

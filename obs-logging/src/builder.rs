@@ -10,6 +10,8 @@ use obs_core::lane::Lane;
 use obs_core::{Identity, Redactor, env, guard};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::admission::Policy;
+use crate::buffer::Buffer;
 use crate::callsite::{Callsites, member};
 use crate::error::Error;
 use crate::format::Format;
@@ -20,6 +22,7 @@ use crate::logger::StructuredLogger;
 use crate::loki::Loki;
 use crate::notice::Notices;
 use crate::rate::RateLimit;
+use crate::sample::DebugShare;
 use crate::sink::{LineSink, Output};
 
 /// The size that a line has at most, if nothing else is said: 256 KiB, at which many log agents cut
@@ -48,6 +51,11 @@ pub struct StructuredLoggerBuilder {
     synchronous: Option<bool>,
     queue_bytes: Option<usize>,
     max_line_bytes: usize,
+    sample_debug: f64,
+    buffer_bytes: usize,
+    buffer_level: Option<String>,
+    panic_hook: Option<bool>,
+    panic_backtrace: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -69,6 +77,11 @@ impl StructuredLoggerBuilder {
             synchronous: None,
             queue_bytes: None,
             max_line_bytes: DEFAULT_MAX_LINE_BYTES,
+            sample_debug: 1.0,
+            buffer_bytes: 0,
+            buffer_level: None,
+            panic_hook: None,
+            panic_backtrace: true,
             clock: Arc::new(SystemClock),
         }
     }
@@ -92,6 +105,59 @@ impl StructuredLoggerBuilder {
     /// A word alone has to be a level: write `orders=trace` for all lines of a target.
     pub fn level(mut self, directives: impl Into<String>) -> Self {
         self.level = Some(directives.into());
+        self
+    }
+
+    /// Of the DEBUG and TRACE lines that the level lets through, those of this share of traces are
+    /// written, from 0 to 1. Default 1: all of them.
+    ///
+    /// The trace's id alone decides, by its last 64 bits: a trace's debug lines are all there or none,
+    /// in every service that uses the same share, and the tracer's `Sampler::ratio` compares the same
+    /// bits. Where there is no trace, a hash of the request's correlation id, else of its request id,
+    /// decides in its stead; outside any request, each line for itself. Costs a look-up of the ids for
+    /// each debug line that the level lets through, and nothing for others.
+    ///
+    /// [`StructuredLoggerBuilder::build`] refuses a rate that is not from 0 to 1.
+    pub fn sample_debug(mut self, rate: f64) -> Self {
+        self.sample_debug = rate;
+        self
+    }
+
+    /// Keeps the lines that the level, or [`StructuredLoggerBuilder::sample_debug`], leaves out in
+    /// memory with their request ([`RequestContext`](obs_core::RequestContext)), and writes them,
+    /// oldest first, when one of level ERROR is logged in it, or
+    /// [`StructuredLogger::release_held`] is called. Default 0: nothing is held.
+    ///
+    /// Each request holds up to `bytes` of its newest lines; where others were pushed out, a line says
+    /// how many. They cost what a line costs, except for its writing, as values are encoded when they
+    /// are logged; so do the debug spans around them. Outside any request nothing is held, but each
+    /// debug line costs some tens of nanoseconds, and each debug span a span of the registry.
+    pub fn buffer_until_error(mut self, bytes: usize) -> Self {
+        self.buffer_bytes = bytes;
+        self
+    }
+
+    /// Which lines are held, as directives that name no span. Default `debug`, but not those of the
+    /// HTTP client, the AWS SDK and the Lambda runtime (`hyper`, `h2`, `rustls`, `tower`,
+    /// `aws_smithy_*` and the like), unless they are named here: `debug,hyper=debug`.
+    ///
+    /// What the logger's level switches off altogether is not held either.
+    pub fn buffer_level(mut self, directives: impl Into<String>) -> Self {
+        self.buffer_level = Some(directives.into());
+        self
+    }
+
+    /// Whether panics become lines, as [`StructuredLogger::install_panic_hook`] says. Default: yes for
+    /// [`StructuredLoggerBuilder::init`], no for [`StructuredLoggerBuilder::build`].
+    pub fn panic_hook(mut self, on: bool) -> Self {
+        self.panic_hook = Some(on);
+        self
+    }
+
+    /// Whether the line of a panic has a `traceback`. Default: yes, whatever `RUST_BACKTRACE` says. It
+    /// takes milliseconds to find the names in it, more in a debug build.
+    pub fn panic_backtrace(mut self, on: bool) -> Self {
+        self.panic_backtrace = on;
         self
     }
 
@@ -216,8 +282,8 @@ impl StructuredLoggerBuilder {
     ///
     /// # Errors
     ///
-    /// The level or the format, given here or in a variable, is not one; a signal that was asked for
-    /// cannot be watched; or what is set of Loki is not valid.
+    /// The level or the format, given here or in a variable, is not one; a share is not from 0 to 1; a
+    /// signal that was asked for cannot be watched; or what is set of Loki is not valid.
     pub fn build(self) -> Result<StructuredLogger, Error> {
         self.build_in(&Surroundings::of_process())
     }
@@ -229,9 +295,13 @@ impl StructuredLoggerBuilder {
     ///
     /// As [`StructuredLoggerBuilder::build`]; or the process has a global subscriber or a logger of
     /// the `log` crate already ([`Error::is_already_set`]).
-    pub fn init(self) -> Result<StructuredLogger, Error> {
+    pub fn init(mut self) -> Result<StructuredLogger, Error> {
+        let hooks_panics = self.panic_hook.take().unwrap_or(true);
         let logger = self.build()?;
         logger.install()?;
+        if hooks_panics {
+            logger.install_panic_hook();
+        }
         Ok(logger)
     }
 
@@ -246,6 +316,9 @@ impl StructuredLoggerBuilder {
             None => None,
         };
         let synchronous = self.synchronous.unwrap_or(surroundings.is_lambda);
+        let sample = DebugShare::new(self.sample_debug)?;
+        let buffer = Buffer::new(self.buffer_bytes, self.buffer_level.as_deref())?;
+        let buffer = Some(buffer).filter(|buffer| buffer.bytes > 0);
 
         let found = Identity::from_vars(surroundings.variable);
         let identity = Identity::new(
@@ -297,12 +370,17 @@ impl StructuredLoggerBuilder {
             format,
             colors,
             max_line_bytes: self.max_line_bytes,
+            policy: Policy::new(sample, buffer),
+            panic_backtrace: self.panic_backtrace,
             rate_limit: self.rate_limit.map(|(lines, per)| RateLimit::new(id, lines, per)),
             notices,
             lane,
             beside,
         };
         let logger = StructuredLogger::new(core, level);
+        if self.panic_hook == Some(true) {
+            logger.install_panic_hook();
+        }
         #[cfg(all(unix, feature = "signal"))]
         if let Some(raised) = raised {
             logger.watch_signal(raised)?;

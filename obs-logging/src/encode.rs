@@ -80,24 +80,32 @@ impl Core {
         appended.dedupe();
     }
 
-    /// Hands the finished line to the lane.
-    pub(crate) fn write(&self, scratch: &mut Scratch) {
-        let Scratch { line, text: readable, .. } = scratch;
+    /// Cuts the encoded line to its size.
+    pub(crate) fn finish(&self, line: &mut Vec<u8>) {
         if limit::fit(line, self.max_line_bytes) {
             health::count(health::Event::Trimmed);
         }
+    }
+
+    /// Hands a finished line to the lanes; `readable` is where it becomes text, if that is the format.
+    pub(crate) fn push(&self, line: &[u8], readable: &mut Vec<u8>) {
         if let Some(beside) = &self.beside {
             beside.push(line.len() + 1, |lines| lines.push(line));
         }
-        let line = match self.format {
+        let line = self.formatted(line, readable);
+        // A line feed is added. Whether there was room is counted by the lane.
+        self.lane.push(line.len() + 1, |lines| lines.push(line));
+    }
+
+    /// The finished line in the logger's format.
+    pub(crate) fn formatted<'l>(&self, line: &'l [u8], readable: &'l mut Vec<u8>) -> &'l [u8] {
+        match self.format {
             Format::Json => line,
             Format::Text => {
                 text::render(line, readable, self.colors);
                 readable
             }
-        };
-        // A line feed is added. Whether there was room is counted by the lane.
-        self.lane.push(line.len() + 1, |lines| lines.push(line));
+        }
     }
 }
 

@@ -20,6 +20,7 @@ enum Kind {
         value: String,
         origin: &'static str,
     },
+    SampleRate(f64),
     #[cfg(all(unix, feature = "signal"))]
     Signal(std::io::Error),
     SubscriberTaken(Box<dyn StdError + Send + Sync>),
@@ -42,6 +43,10 @@ impl Error {
 
     pub(crate) fn format(value: &str, origin: &'static str) -> Self {
         Self { kind: Kind::Format { value: value.to_owned(), origin } }
+    }
+
+    pub(crate) fn sample_rate(rate: f64) -> Self {
+        Self { kind: Kind::SampleRate(rate) }
     }
 
     #[cfg(all(unix, feature = "signal"))]
@@ -86,6 +91,11 @@ impl Error {
         matches!(self.kind, Kind::Format { .. })
     }
 
+    /// The share of traces whose debug lines are written is not between 0 and 1.
+    pub fn is_sample_rate(&self) -> bool {
+        matches!(self.kind, Kind::SampleRate(_))
+    }
+
     /// SIGUSR1 cannot be watched: no thread, no pipe or no handler.
     #[cfg(all(unix, feature = "signal"))]
     pub fn is_signal(&self) -> bool {
@@ -109,6 +119,10 @@ impl fmt::Display for Error {
             Kind::Format { value, origin } => {
                 write!(f, "the log format {value:?} ({origin}) is not valid: use json or text")
             }
+            Kind::SampleRate(rate) => write!(
+                f,
+                "the share of traces whose debug lines are written is {rate}: it goes from 0 to 1"
+            ),
             #[cfg(all(unix, feature = "signal"))]
             Kind::Signal(_) => f.write_str(
                 "SIGUSR1 cannot be watched: leave `level_on_signal` out, or give the process room for \
@@ -132,7 +146,7 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.kind {
             Kind::Level { source, .. } => source.as_deref().map(|source| source as _),
-            Kind::Format { .. } => None,
+            Kind::Format { .. } | Kind::SampleRate(_) => None,
             #[cfg(all(unix, feature = "signal"))]
             Kind::Signal(source) => Some(source),
             Kind::SubscriberTaken(source) | Kind::LogTaken(source) => Some(&**source),

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use obs_core::FlushReport;
-use obs_core::lane::{Flush, Lines};
+use obs_core::lane::{Flush, Lane, Lines};
 
 use crate::layer::Core;
 
 impl Core {
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = &Lane<Lines>> {
+        std::iter::once(&self.lane).chain(&self.beside)
+    }
+
     /// Begins to flush all lanes at once, so that they share the limit.
     pub(crate) fn begin_flush(&self, limit: Duration) -> Flushes {
         self.tell_suppressed();

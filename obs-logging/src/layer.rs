@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
+use obs_core::RequestContext;
 use obs_core::clock::{Clock, millis_since_epoch};
 use obs_core::json::Object;
 use obs_core::lane::{Lane, Lines, on_lane_thread};
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Dispatch, Event, Level, Subscriber};
-use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
 
+use crate::admission::{Admission, Policy};
+use crate::buffer::Buffer;
 use crate::callsite::Callsites;
 use crate::format::Format;
-use crate::level::Levels;
+use crate::held;
+use crate::level::{Levels, LineFilter};
 use crate::notice::Notices;
 use crate::rate::{self, RateLimit};
 use crate::scratch::{self, Scratch};
@@ -31,6 +35,9 @@ pub(crate) struct Core {
     /// Of text: whether its level and timestamp are coloured.
     pub(crate) colors: bool,
     pub(crate) max_line_bytes: usize,
+    pub(crate) policy: Option<Box<Policy>>,
+    /// The line of a panic has a backtrace.
+    pub(crate) panic_backtrace: bool,
     pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) lane: Lane<Lines>,
@@ -39,9 +46,42 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// Writes an event of the logger's own, which no subscriber was told of.
+    pub(crate) fn log_own(&self, event: &Event<'_>) {
+        scratch::with(|scratch| {
+            self.encode::<Registry>(event, None, scratch);
+            self.finish(&mut scratch.line);
+            self.push(&scratch.line, &mut scratch.text);
+        });
+    }
+
+    pub(crate) fn buffer(&self) -> Option<&Buffer> {
+        self.policy.as_deref().and_then(|policy| policy.buffer.as_ref())
+    }
+
+    /// Writes what is held for the current request, if a line of this level calls for it.
+    fn release_before(&self, level: Level) {
+        if level == Level::ERROR && self.buffer().is_some() {
+            RequestContext::with_current(|request| {
+                if let Some(request) = request {
+                    held::release(self, request);
+                }
+            });
+        }
+    }
+
+    fn hold(self: &Arc<Self>, line: &[u8]) {
+        let Some(buffer) = self.buffer() else { return };
+        RequestContext::with_current(|request| {
+            if let Some(request) = request {
+                held::hold(self, request, line, buffer.bytes);
+            }
+        });
+    }
+
     /// Asks the rate limit, if there is one: `None` where the event's line is suppressed, else how
     /// many lines of its callsite were before.
-    fn admit(&self, event: &Event<'_>) -> Option<u64> {
+    fn within_rate(&self, event: &Event<'_>) -> Option<u64> {
         match &self.rate_limit {
             None => Some(0),
             Some(limit) => limit.admit(event, millis_since_epoch(self.clock.now())),
@@ -81,6 +121,8 @@ impl Drop for Core {
 pub(crate) struct LogLayer {
     pub(crate) core: Arc<Core>,
     pub(crate) levels: Arc<Levels>,
+    /// The level, to be asked again where more than it decides.
+    pub(crate) lines: Arc<LineFilter>,
 }
 
 impl<S> Layer<S> for LogLayer
@@ -122,11 +164,34 @@ where
         if on_lane_thread() {
             return;
         }
+        let core = &self.core;
+        let admission = match &core.policy {
+            None => Admission::Write,
+            Some(policy) => policy.admit(&self.lines, event, &context),
+        };
+        if admission == Admission::Skip {
+            return;
+        }
+        // A line is encoded now also where it is held: its values are gone later.
         scratch::with(|scratch| {
-            let Some(suppressed) = self.core.admit(event) else { return };
-            self.core.encode(event, context.event_span(event).as_ref(), scratch);
+            let mut suppressed = 0;
+            if admission == Admission::Write {
+                match core.within_rate(event) {
+                    Some(before) => suppressed = before,
+                    None => return,
+                }
+            }
+            core.encode(event, context.event_span(event).as_ref(), scratch);
             rate::write_suppressed(suppressed, &mut scratch.line);
-            self.core.write(scratch);
+            core.finish(&mut scratch.line);
+            if admission == Admission::Hold {
+                core.hold(&scratch.line);
+                return;
+            }
+            if core.policy.is_some() {
+                core.release_before(*event.metadata().level());
+            }
+            core.push(&scratch.line, &mut scratch.text);
         });
     }
 }

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
 mod append;
+mod buffer;
 mod builder;
 mod callsite;
 mod encode;
@@ -8,6 +10,7 @@ mod error;
 mod failure;
 mod fields;
 mod format;
+mod held;
 pub mod insights;
 mod lanes;
 mod layer;
@@ -18,7 +21,10 @@ mod logger;
 pub mod loki;
 mod members;
 mod notice;
+mod own_event;
+mod panic_hook;
 mod rate;
+mod sample;
 mod scratch;
 mod sink;
 mod span;
@@ -33,6 +39,7 @@ pub use callsite::BUILT_IN_KEYS;
 pub use error::Error;
 pub use failure::{ErrorValue, err, err_with_backtrace, report};
 pub use format::Format;
+pub use held::release_held;
 pub use logger::StructuredLogger;
 pub use obs_core::FlushReport;
 pub use obs_core::redact::Redactor;

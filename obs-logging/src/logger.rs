@@ -5,17 +5,20 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use obs_core::FlushReport;
-use tracing_core::Subscriber;
+use obs_core::{FlushReport, RequestContext};
+use tracing_core::{LevelFilter, Subscriber};
 use tracing_log::AsLog;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::admission::AdmissionFilter;
+use crate::buffer::Buffer;
 use crate::builder::StructuredLoggerBuilder;
 use crate::error::Error;
 use crate::layer::{Core, LogLayer};
 use crate::level::{Directives, Levels};
+use crate::{held, panic_hook};
 
 /// A logger: makes layers that write structured lines, and flushes them. Cheap to clone.
 ///
@@ -47,7 +50,8 @@ impl StructuredLogger {
     }
 
     pub(crate) fn new(core: Core, level: Directives) -> Self {
-        Self { core: Arc::new(core), levels: Levels::new(level) }
+        let held = core.buffer().map_or(LevelFilter::OFF, Buffer::most);
+        Self { core: Arc::new(core), levels: Levels::new(level, held) }
     }
 
     /// The layer, for any subscriber that keeps spans in a registry.
@@ -59,8 +63,9 @@ impl StructuredLogger {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        LogLayer { core: Arc::clone(&self.core), levels: Arc::clone(&self.levels) }
-            .with_filter(self.levels.filter())
+        let (core, lines) = (Arc::clone(&self.core), Arc::new(self.levels.filter()));
+        let filter = AdmissionFilter::new(Arc::clone(&lines), Arc::clone(&core));
+        LogLayer { core, levels: Arc::clone(&self.levels), lines }.with_filter(filter)
     }
 
     /// Sets which lines are written from now on, in the grammar of
@@ -91,6 +96,44 @@ impl StructuredLogger {
     /// The directives that hold now.
     pub fn level(&self) -> String {
         self.levels.directives().as_str().to_owned()
+    }
+
+    /// Writes the lines that [`buffer_until_error`](StructuredLoggerBuilder::buffer_until_error) holds
+    /// for `request`, oldest first: for whoever knows that it failed and logs no error. Afterwards
+    /// nothing is held; what the request logs from then on is held anew.
+    ///
+    /// ```
+    /// # let logger = obs_logging::StructuredLogger::builder().buffer_until_error(64 * 1024).build()?;
+    /// let request = obs_core::RequestContext::builder().request_id("8f5c").build();
+    /// // … the request is served, and fails …
+    /// logger.release_held(&request);
+    /// # Ok::<(), obs_logging::Error>(())
+    /// ```
+    pub fn release_held(&self, request: &RequestContext) {
+        held::release(&self.core, request);
+    }
+
+    /// From now on each panic of the process is a line of this logger, written at once; the hook that
+    /// there was is called after it. [`StructuredLoggerBuilder::init`] does this by itself; it is for
+    /// programs that compose their subscriber.
+    ///
+    /// The line has level ERROR, the panic's text as `message`, `error_type` `panic`,
+    /// `panic_location`, `thread`, `traceback`, and all that any line has there: the request's ids,
+    /// the span's ids and fields. What is held for the request goes before it. The hook waits until
+    /// they are written, for half a second at most, or not at all where a sink of Obs panicked. It is
+    /// silent for values that panic while they are logged, and where this logger's level is `off`.
+    ///
+    /// Each logger that was asked writes its line; asked twice, it still writes one. A logger that is
+    /// gone writes none. A hook that is set later replaces this one, unless it calls it. Does nothing
+    /// on a thread that is panicking, where the hook cannot be set.
+    pub fn install_panic_hook(&self) {
+        panic_hook::install(&self.core, &self.levels);
+    }
+
+    /// Whether the panic hook wrote a line of this logger for a panic in `request`, so that who catches
+    /// it need not write another.
+    pub fn has_logged_panic(&self, request: &RequestContext) -> bool {
+        panic_hook::has_logged(&self.core, request)
     }
 
     /// Writes out everything that was logged before this call, within `limit`, and reports.
@@ -155,7 +198,7 @@ impl StructuredLogger {
     /// The `log` crate has a logger already.
     pub fn bridge_log(&self) -> Result<(), Error> {
         tracing_log::LogTracer::builder()
-            .with_max_level(self.levels.most().as_log())
+            .with_max_level(self.levels.most_records().as_log())
             .init()
             .map_err(Error::log_taken)?;
         self.levels.bridges_log();

@@ -154,6 +154,11 @@ pub(crate) fn view<'a, S: LookupSpan<'a>, R>(
     with_record(span, logger, |record, ids| read(SpanView { fields: &record.fields, ids }))
 }
 
+/// Whether the span has a record of this logger.
+pub(crate) fn is_known<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, logger: u64) -> bool {
+    span.extensions().get::<LogSpan>().is_some_and(|known| known.of(logger).is_some())
+}
+
 /// `read` runs under the lock of the span's extensions: nothing of the application may run in it.
 fn with_record<'a, S: LookupSpan<'a>, R>(
     span: &SpanRef<'a, S>,

@@ -47,12 +47,22 @@ impl<B: Batch> Flush<B> {
         self.wait_here()
     }
 
+    /// As [`Flush::wait`], but what was lost stays for the next report; whether all is settled.
+    pub fn settle(self) -> bool {
+        let state = self.wait_until_over();
+        self.lane.has_settled(&state, self.target)
+    }
+
     fn wait_here(&self) -> FlushReport {
+        self.report(self.wait_until_over())
+    }
+
+    fn wait_until_over(&self) -> Locked<'_, B> {
         let mut state = self.lane.lock();
         loop {
             let now = Instant::now();
             if self.is_over(&state, now) {
-                return self.report(state);
+                return state;
             }
             state = self.lane.wait_settled(state, self.deadline - now);
         }

@@ -135,6 +135,12 @@ impl<B: Batch> Lane<B> {
         self.flush_async(limit)
     }
 
+    /// Whether this thread is delivering for this lane: what it pushed here now would be a result of
+    /// its own delivery.
+    pub fn is_delivering(&self) -> bool {
+        worker::is_delivering(self.shared().id())
+    }
+
     /// The lane's counts since it began.
     pub fn stats(&self) -> LaneStats {
         self.shared().stats()

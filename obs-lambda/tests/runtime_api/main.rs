@@ -16,7 +16,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use obs_lambda::{Error, LambdaEvent};
+use obs_lambda::{Error, LambdaEvent, Telemetry};
+use obs_logging::StructuredLogger;
 use serde_json::{Value, json};
 use server::{Answer, Invocation, RuntimeApi};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -24,20 +25,41 @@ use tokio::process::{Child, Command};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const ROLE: &str = "OBS_LAMBDA_TEST_ROLE";
+/// What the function is.
+const PLAIN: &str = "plain";
+const HOLDING: &str = "holding debug lines until an invocation fails";
+const FOREIGN_HOOK: &str = "with a panic hook that was set later";
 
 /// Not a test of its own: the function that the tests invoke.
 #[test]
 fn function() {
-    if std::env::var(ROLE).is_err() {
-        return;
-    }
+    let Ok(role) = std::env::var(ROLE) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(obs_lambda::run(handler)).unwrap();
+    let served = match role.as_str() {
+        HOLDING => {
+            // The line of the failure itself is hidden: it is the failure that counts.
+            let logger = StructuredLogger::builder()
+                .level("info,obs_lambda=off")
+                .buffer_until_error(64 * 1024);
+            let telemetry = Telemetry::from_env().unwrap().with_logger(logger.build().unwrap());
+            telemetry.install();
+            runtime.block_on(obs_lambda::run_with(telemetry, handler))
+        }
+        FOREIGN_HOOK => {
+            let telemetry = Telemetry::from_env().unwrap();
+            telemetry.install();
+            std::panic::set_hook(Box::new(|_| {}));
+            runtime.block_on(obs_lambda::run_with(telemetry, handler))
+        }
+        _ => runtime.block_on(obs_lambda::run(handler)),
+    };
+    served.unwrap();
 }
 
 async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let metrics = obs_core::handle::current::<obs_metrics::MetricsCollector>().unwrap();
     let what = event.payload["do"].as_str().unwrap_or_default().to_owned();
+    tracing::debug!(what, "looked up");
     tracing::info!(what, "handling");
     metrics.put_metric("Handled", 1.0, obs_metrics::Unit::Count, &[]);
     if what == "fail badly" {
@@ -82,12 +104,12 @@ struct Function {
 }
 
 impl Function {
-    fn start(api: &RuntimeApi) -> Self {
+    fn start(api: &RuntimeApi, role: &str) -> Self {
         let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
         daemon.set_nonblocking(true).unwrap();
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "function", "--nocapture", "--test-threads=1"])
-            .env(ROLE, "function")
+            .env(ROLE, role)
             .env("AWS_LAMBDA_RUNTIME_API", api.address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "orders")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
@@ -173,6 +195,12 @@ impl Observed {
             .unwrap_or_else(|| panic!("no segment {name:?} in {:#?}", self.segments))
     }
 
+    /// A member of each line that is no EMF document.
+    fn logged(&self, key: &str) -> Vec<&str> {
+        let lines = self.lines.iter().filter(|line| line.get("_aws").is_none());
+        lines.map(|line| line[key].as_str().unwrap_or_default()).collect()
+    }
+
     /// The values of a metric, over all EMF documents.
     fn metric(&self, name: &str) -> Vec<&Value> {
         self.lines
@@ -195,9 +223,13 @@ fn invocation(id: &str, what: &str, trace: Option<&str>) -> Invocation {
 
 /// Runs the invocations one after the other, with a freeze after each answer.
 async fn observe(invocations: Vec<Invocation>) -> Vec<Observed> {
+    observe_as(PLAIN, invocations).await
+}
+
+async fn observe_as(role: &str, invocations: Vec<Invocation>) -> Vec<Observed> {
     let n = invocations.len();
     let mut api = RuntimeApi::start(invocations).await;
-    let function = Function::start(&api);
+    let function = Function::start(&api, role);
     let mut observed = Vec::new();
     for _ in 0..n {
         let answer =
@@ -261,7 +293,9 @@ async fn scenario_19_an_error_whose_debug_panics_costs_nothing_that_was_recorded
     assert!(all[0].answer.is_error);
     assert_eq!(all[0].metric("Handled"), [&json!(1)]);
     assert_eq!(all[0].segment("handler")["trace_id"], "1-5759e988-bd862e3fe1be46a994272793");
-    assert_eq!(all[0].line("Invocation panicked")["function_request_id"], "bad");
+    let line = all[0].line("Debug panics");
+    assert_eq!(line["function_request_id"], "bad");
+    assert_eq!(line["error_type"], "panic");
 }
 
 #[tokio::test]
@@ -287,12 +321,50 @@ async fn scenario_34_errors_and_panics_are_told_with_the_invocations_ids_and_the
     assert_eq!(fails.metric("Handled"), [&json!(1)], "what was recorded before the error is kept");
 
     assert!(panics.answer.is_error);
-    let line = panics.line("Invocation panicked");
+    let line = panics.line("as it was told");
+    assert_eq!(line["error_type"], "panic");
     assert_eq!(line["error_message"], "as it was told");
     assert_eq!(line["function_request_id"], "panics");
+    assert_eq!(line["span_id"], panics.segment("inner")["id"], "where it happened");
+    assert!(line["traceback"].as_str().unwrap().contains("inner"), "{line}");
+    assert_eq!(panics.logged("level"), ["INFO", "ERROR"], "one line tells of it, not two");
     assert_eq!(panics.segment("inner")["annotations"]["status"], "panicked");
     assert_eq!(panics.segment("handler")["annotations"]["status"], "panicked");
 
     assert!(!works.answer.is_error);
     assert_eq!(works.segment("handler")["annotations"]["status"], "success");
+}
+
+#[tokio::test]
+async fn what_is_held_comes_with_the_invocation_that_fails() {
+    let all = observe_as(
+        HOLDING,
+        vec![
+            invocation("works", "work", None),
+            invocation("fails", "fail", None),
+            invocation("panics", "panic", None),
+            invocation("again", "work", None),
+        ],
+    )
+    .await;
+    let [works, fails, panics, again] = &all[..] else { panic!("four answers") };
+    assert_eq!(works.logged("message"), ["handling"]);
+    assert_eq!(fails.logged("message"), ["handling", "looked up"]);
+    assert_eq!(fails.line("looked up")["level"], "DEBUG");
+    assert_eq!(panics.logged("message"), ["handling", "looked up", "as it was told"]);
+    // Scenario 31: a warm invocation begins without what was held before.
+    assert_eq!(again.logged("message"), ["handling"]);
+    for observed in &all {
+        let ids = observed.logged("function_request_id");
+        assert!(ids.iter().all(|id| *id == observed.answer.id), "{ids:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_told_of_also_where_the_hook_is_another() {
+    let all = observe_as(FOREIGN_HOOK, vec![invocation("panics", "panic", None)]).await;
+    let line = all[0].line("Invocation panicked");
+    assert_eq!(line["error_message"], "as it was told");
+    assert_eq!(line["function_request_id"], "panics");
+    assert_eq!(all[0].logged("level"), ["INFO", "ERROR"]);
 }

@@ -16,4 +16,5 @@ mod signal;
 mod tests;
 
 pub(crate) use directives::Directives;
+pub(crate) use filter::LineFilter;
 pub(crate) use shared::Levels;

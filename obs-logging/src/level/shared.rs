@@ -25,6 +25,8 @@ pub(crate) struct Levels {
     current: RwLock<Arc<Current>>,
     /// The logger brings in the records of the `log` crate, whose level follows.
     bridges_log: AtomicBool,
+    /// What is held within a request although the level is above it.
+    held: LevelFilter,
     /// The subscribers that have a layer of this logger, in the order in which they were made.
     subscribers: Mutex<Vec<WeakDispatch>>,
     #[cfg(all(unix, feature = "signal"))]
@@ -46,12 +48,14 @@ thread_local! {
 }
 
 impl Levels {
-    pub(crate) fn new(directives: Directives) -> Arc<Self> {
+    /// `held`: the most verbose level of lines that are kept in case their request fails.
+    pub(crate) fn new(directives: Directives, held: LevelFilter) -> Arc<Self> {
         let current = Current::new(directives);
         Arc::new(Self {
             gate: AtomicU64::new(Gate::of(&current).0),
             current: RwLock::new(Arc::new(current)),
             bridges_log: AtomicBool::new(false),
+            held,
             subscribers: Mutex::default(),
             #[cfg(all(unix, feature = "signal"))]
             watch: std::sync::OnceLock::new(),
@@ -70,6 +74,14 @@ impl Levels {
     /// The most verbose level at which anything can be written.
     pub(crate) fn most(&self) -> LevelFilter {
         self.gate().most()
+    }
+
+    /// The most verbose level of records of the `log` crate that there is any use for.
+    pub(crate) fn most_records(&self) -> LevelFilter {
+        match self.most() {
+            LevelFilter::OFF => LevelFilter::OFF,
+            most => most.max(self.held),
+        }
     }
 
     /// The level of the `log` crate follows this one from now on.
@@ -120,7 +132,7 @@ impl Levels {
         }
         loop {
             let told = self.gate();
-            log::set_max_level(told.most().as_log());
+            log::set_max_level(self.most_records().as_log());
             if self.gate() == told {
                 return;
             }

@@ -104,6 +104,8 @@ impl Levels {
 
 #[cfg(test)]
 mod tests {
+    use tracing_core::LevelFilter;
+
     use super::*;
 
     fn directives(text: &str) -> Directives {
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn each_signal_turns_it_and_a_level_set_meanwhile_is_kept() {
-        let levels = Levels::new(directives("warn"));
+        let levels = Levels::new(directives("warn"), LevelFilter::OFF);
         let mut toggle = Toggle { raised: directives("debug"), lowered: None };
         let mut turn = |expected: &str| {
             toggle.turn(&levels, &|_: &Directives, _: &Directives| {});

@@ -33,7 +33,7 @@ const EVERY_LEVEL: [Level; 5] =
     [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
 
 fn filter(directives: &str) -> LineFilter {
-    Levels::new(Directives::parse(directives, "RUST_LOG").unwrap()).filter()
+    Levels::new(Directives::parse(directives, "RUST_LOG").unwrap(), LevelFilter::OFF).filter()
 }
 
 /// Calls `ask` with the context that a filter is given.

@@ -13,11 +13,15 @@ mod errors;
 #[cfg(test)]
 mod filter;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod insights;
 #[cfg(test)]
 mod line;
+#[cfg(test)]
+mod panics;
 #[cfg(test)]
 mod process;
 #[cfg(test)]

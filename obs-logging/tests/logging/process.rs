@@ -23,7 +23,7 @@ impl Written {
         stdout.lines().filter(|line| line.starts_with('{')).map(read).collect()
     }
 
-    fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.0.stderr).into_owned()
     }
 }
@@ -40,6 +40,19 @@ pub(crate) fn in_child(test: &str, check: impl FnOnce(&Written)) {
 pub(crate) fn in_child_with(test: &str, variables: &[(&str, &str)], check: impl FnOnce(&Written)) {
     let output = start(test, variables).wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
+    check(&Written(output));
+}
+
+/// As [`in_child_with`], for one that is ended by an abort.
+pub(crate) fn in_dying_child(test: &str, variables: &[(&str, &str)], check: impl FnOnce(&Written)) {
+    let output = start(test, variables).wait_with_output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        // SIGABRT
+        assert_eq!(output.status.signal(), Some(6), "{output:?}");
+    }
     check(&Written(output));
 }
 

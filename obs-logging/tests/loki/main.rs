@@ -8,6 +8,8 @@ mod delivery;
 #[cfg(test)]
 mod feedback;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod logger;
 #[cfg(test)]
 mod losses;

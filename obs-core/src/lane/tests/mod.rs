@@ -409,6 +409,20 @@ fn scenario_03_each_loss_is_in_one_report_also_where_flushes_overlap() {
 }
 
 #[test]
+fn what_was_lost_is_left_for_the_report_where_a_flush_makes_none() {
+    let (world, builder, sink) = recorder();
+    let lane = builder.capacity_bytes(10).start(sink);
+    world.blocked.store(true, Ordering::Release);
+    assert!(say(&lane, "fits"));
+    assert!(!say(&lane, "does not fit"));
+    assert!(!lane.flush_async(Duration::from_millis(10)).settle(), "its sink is blocked");
+    world.blocked.store(false, Ordering::Release);
+    assert!(lane.flush_async(LONG).settle());
+    let report = lane.flush(LONG);
+    assert_eq!((report.delivered(), report.dropped()), (1, 1), "{report}");
+}
+
+#[test]
 fn scenario_06_a_shutdown_s_deadline_overrules_the_flushes_and_an_abandoned_flush_has_none() {
     struct Asks(Sender<Option<Duration>>);
     impl Sink<Lines> for Asks {
