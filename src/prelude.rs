@@ -3,6 +3,7 @@
 #[cfg(feature = "alerts")]
 pub use obs_alerts::{Alert, AlertPublisher, Severity};
 pub use obs_core::context::{InContextExt, RequestContext};
+pub use obs_core::redact::Sensitive;
 #[cfg(feature = "lambda")]
 pub use obs_lambda::{Error, LambdaEvent};
 #[cfg(feature = "logging")]

@@ -96,7 +96,9 @@ impl AlertPublisherBuilder {
         self
     }
 
-    /// Which attributes lose their values, by name. Default: [`Redactor::default`].
+    /// Which attributes lose their values, by name, and which secrets are taken out of the message and
+    /// of attributes. Default: [`Redactor::default`], the standard names; [`Redactor::standard`] searches
+    /// texts too.
     pub fn redact(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
         self

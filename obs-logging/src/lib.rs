@@ -42,4 +42,4 @@ pub use format::Format;
 pub use held::release_held;
 pub use logger::StructuredLogger;
 pub use obs_core::FlushReport;
-pub use obs_core::redact::Redactor;
+pub use obs_core::redact::{Redactor, Sensitive};

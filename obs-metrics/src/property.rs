@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use obs_core::Redactor;
 use obs_core::json::{self, Cursor};
 
 /// What a property can hold: text, a number or a boolean.
@@ -116,11 +117,17 @@ fn encoded_bytes(c: char) -> usize {
     }
 }
 
-/// Writes a value as it is given.
+/// Writes a value as it is given, but for its secrets.
 #[inline(always)]
-pub(crate) fn write_value(cursor: &mut Cursor<'_>, value: &PropertyValue<'_>, redacted: bool) {
+pub(crate) fn write_value(
+    cursor: &mut Cursor<'_>,
+    value: &PropertyValue<'_>,
+    redacted: bool,
+    redactor: &Redactor,
+) {
     match &value.0 {
         _ if redacted => cursor.string(obs_core::redact::REDACTED),
+        Value::Text(text) if redactor.scans_text() => cursor.string(&redactor.redact(text)),
         Value::Text(text) => cursor.string(text),
         Value::Unsigned(n) => cursor.uint(*n),
         Value::Signed(n) => cursor.int(*n),

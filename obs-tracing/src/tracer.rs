@@ -81,7 +81,8 @@ impl XRayBuilder {
     }
 
     /// Whose values never leave: fields, annotations and metadata are redacted by their names.
-    /// Default: the standard names, such as `password` and `authorization`.
+    /// Default: the standard names, such as `password` and `authorization`. [`Redactor::standard`]
+    /// searches texts and the messages of errors too.
     pub fn redact(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
         self

@@ -3,6 +3,7 @@
 mod read;
 mod write;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -160,7 +161,7 @@ impl AlertEvent {
             owner: alert.owner,
             attributes,
             truncated: alert.truncated,
-            ..Self::new(alert.severity, alert.message)
+            ..Self::new(alert.severity, redactor.redact(&alert.message))
         }
     }
 
@@ -209,7 +210,8 @@ impl Moment {
     }
 }
 
-/// Replaces the values of members whose names say that they are secret, at any depth.
+/// Replaces the values of members whose names say that they are secret, and the secrets in texts, at
+/// any depth.
 fn redact(members: &mut Map<String, Value>, redactor: &Redactor) {
     for (name, value) in members {
         if redactor.is_redacted(name) {
@@ -224,7 +226,12 @@ fn redact_within(value: &mut Value, redactor: &Redactor) {
     match value {
         Value::Object(members) => redact(members, redactor),
         Value::Array(items) => items.iter_mut().for_each(|item| redact_within(item, redactor)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::String(text) => {
+            if let Cow::Owned(redacted) = redactor.redact(text) {
+                *text = redacted;
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -184,6 +184,30 @@ fn scenario_41_attributes_named_like_secrets_lose_their_values_at_any_depth() {
 }
 
 #[test]
+fn scenario_41_secrets_in_texts_are_replaced_at_any_depth() {
+    let alert =
+        Alert::new(Severity::Low, "jane@example.com could not pay with 4111 1111 1111 1111")
+            .attribute("customer", "jane@example.com")
+            .attribute(
+                "request",
+                json!({"urls": ["/x?token=8f5c&n=1"], "body": "{\"cvv\":\"123\"}"}),
+            )
+            .attribute("order_id", 4711);
+    let identity = Identity::new("orders", "prod");
+    let event = AlertEvent::of(alert, &moment(), &identity, &Redactor::standard());
+    let json = json_of(&event);
+    assert_eq!(json["message"], "[REDACTED] could not pay with [REDACTED]");
+    assert_eq!(
+        json["attributes"],
+        json!({
+            "customer": "[REDACTED]",
+            "request": {"urls": ["/x?token=[REDACTED]&n=1"], "body": "{\"cvv\":\"[REDACTED]\"}"},
+            "order_id": 4711,
+        })
+    );
+}
+
+#[test]
 fn scenario_28_an_event_is_one_line_whatever_is_in_it() {
     let nasty = "a\r\nb\u{1b}[31mc\u{85}d\u{2028}e\u{7f}";
     let alert = Alert::new(Severity::Low, nasty)

@@ -8,7 +8,7 @@ const LEN: usize = 20;
 
 /// The id that begins at `at`.
 pub(super) fn find(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
-    let id = text.bytes().get(at..at + LEN)?;
+    let id = text.bytes.get(at..at + LEN)?;
     let of_key = id.starts_with(b"AKIA") || id.starts_with(b"ASIA");
     (of_key
         && id.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())

@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::REDACTED;
 use super::text::Text;
 
+const BEARER: &[u8] = b"bearer ";
+const BASIC: &[u8] = b"basic ";
+
 /// No word of a language is so long in a log.
 const LONGEST_WORD: usize = 19;
 
@@ -13,20 +16,16 @@ pub(super) fn find(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
     if !text.begins_word(at) {
         return None;
     }
-    let bearer = starts_with(text, at, b"bearer ");
-    let name = if bearer { b"bearer".len() } else { b"basic".len() };
-    if !bearer && !starts_with(text, at, b"basic ") {
-        return None;
-    }
-    let start = text.run(at + name, |byte| byte == b' ');
+    let scheme = scheme(text, at)?;
+    let start = text.run(at + scheme.len(), |byte| byte == b' ');
     let end = text.run(start, is_of_token);
-    let token = text.text.get(start..end)?;
+    let token = text.part(start..end);
     // The rest of a token of which something was replaced already.
-    if text.text[end..].starts_with(REDACTED) {
+    if text.has(end, REDACTED.as_bytes()) {
         return None;
     }
     let trimmed = token.trim_end_matches(['.', '-', '~', '/']);
-    let secret = if bearer { !is_word(trimmed) } else { has_colon_in_base64(trimmed) };
+    let secret = if scheme == BEARER { !is_word(trimmed) } else { has_colon_in_base64(trimmed) };
     secret.then_some(start..start + trimmed.len())
 }
 
@@ -66,10 +65,15 @@ fn six_bits(byte: u8) -> Option<u8> {
     })
 }
 
-fn starts_with(text: &Text<'_>, at: usize, lower_case: &[u8]) -> bool {
-    text.bytes()
-        .get(at..at + lower_case.len())
-        .is_some_and(|bytes| bytes.eq_ignore_ascii_case(lower_case))
+/// The scheme that is named at `at`, with the space behind it.
+pub(super) fn scheme(text: &Text<'_>, at: usize) -> Option<&'static [u8]> {
+    // Two letters of each, which exclude nearly everything.
+    let scheme = match [text.at(at + 1)? | 0x20, text.at(at + 2)? | 0x20] {
+        [b'e', b'a'] => BEARER,
+        [b'a', b's'] => BASIC,
+        _ => return None,
+    };
+    text.bytes.get(at..at + scheme.len())?.eq_ignore_ascii_case(scheme).then_some(scheme)
 }
 
 /// The characters of RFC 6750's `b64token`.

@@ -4,19 +4,20 @@ use std::ops::Range;
 
 use super::text::Text;
 
-/// The address around the `@` at `at`, which has `width` bytes: in URLs it is `%40`. Its name begins
-/// at `floor` or later.
+/// The address around `sign`, which is `@`, or `%40` in a URL. Its name begins at `floor` or later.
 ///
 /// Letters and digits of any script are taken: an address that is not of ASCII alone must not leave
 /// half of itself behind.
-pub(super) fn find(text: &Text<'_>, at: usize, width: usize, floor: usize) -> Option<Range<usize>> {
-    let before = text.text.get(floor.max(text.floor)..at)?;
-    let name = &before[before.trim_end_matches(is_of_name).len()..];
+pub(super) fn find(text: &Text<'_>, sign: Range<usize>, floor: usize) -> Option<Range<usize>> {
+    let is_of_name = |byte: u8| !byte.is_ascii() || is_of_name(char::from(byte));
+    let floor = floor.max(text.floor);
+    let before = text.part(text.run_back(sign.start, is_of_name).max(floor)..sign.start);
+    let name = &before[before.trim_end_matches(self::is_of_name).len()..];
     // What surrounds an address in a sentence.
     let name = name.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '+'));
-    let domain_at = at + width;
-    let domain = domain_len(text.text.get(domain_at..)?)?;
-    (!name.is_empty()).then_some(at - name.len()..domain_at + domain)
+    let of_domain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | 0x80..);
+    let domain = domain_len(text.part(sign.end..text.run(sign.end, of_domain)))?;
+    (!name.is_empty()).then_some(sign.start - name.len()..sign.end + domain)
 }
 
 /// The length of the domain that `rest` begins with. It has a dot, and its last part looks like that

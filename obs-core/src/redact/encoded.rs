@@ -8,7 +8,7 @@ use crate::json;
 /// Replaces the secrets in the JSON string `out[start..]`.
 pub(super) fn redact(redactor: &Redactor, out: &mut Vec<u8>, start: usize) {
     let Some([b'"', inside @ .., b'"']) = out.get(start..) else { return };
-    if !scan::may_have_secrets(inside) {
+    if !scan::is_suspect(redactor, inside) {
         return;
     }
     let Some(text) = decoded(inside) else { return };

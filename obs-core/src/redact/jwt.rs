@@ -7,7 +7,7 @@ use super::text::Text;
 /// The token whose header begins at `at` with `eyJ`, which is base64 for `{"`.
 pub(super) fn find(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
     // Within a longer run it is by chance, and the run would be gone through once more.
-    if text.before(at, 1).is_some_and(is_of_part) || text.bytes().get(at..at + 3)? != b"eyJ" {
+    if text.before(at, 1).is_some_and(is_of_part) || !text.has(at, b"eyJ") {
         return None;
     }
     let header = text.run(at, is_of_part);

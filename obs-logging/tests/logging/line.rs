@@ -2,7 +2,7 @@
 
 use obs_core::context::RequestContext;
 use obs_core::ids::{SpanId, SpanIds, TraceId, TraceParent};
-use obs_logging::{Format, Redactor};
+use obs_logging::{Format, Redactor, Sensitive};
 use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Level, error, event, info, info_span, span, warn};
@@ -412,6 +412,8 @@ fn scenario_41_secrets_in_texts_show_nothing_wherever_they_come_from() {
                 text = "\u{2192} jane@example.com \u{2190}",
                 debug = ?Login { user: "jane", mail: "jane@example.com" },
                 display = %"Bearer 8f5c.x-1",
+                hidden = ?Sensitive::new("4711"),
+                shown = %Sensitive::new(4711),
                 error = &failure as &(dyn std::error::Error + 'static),
                 cause = obs_logging::err(&failure),
                 "mail to {}",
@@ -430,6 +432,7 @@ fn scenario_41_secrets_in_texts_show_nothing_wherever_they_come_from() {
     assert_eq!(line["debug"], r#"Login { user: "jane", mail: "[REDACTED]" }"#);
     assert_eq!(line["display"], "Bearer [REDACTED]");
     assert_eq!(line["message"], "mail to [REDACTED]");
+    assert_eq!([&line["hidden"], &line["shown"]], ["[REDACTED]"; 2]);
     for part in ["error", "cause"] {
         assert_eq!(line[&*format!("{part}_message")], "no mail to [REDACTED]");
         assert_eq!(

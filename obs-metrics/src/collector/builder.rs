@@ -159,7 +159,9 @@ impl MetricsCollectorBuilder {
         self
     }
 
-    /// Which properties of events are redacted, by name. Default: the standard names of secrets.
+    /// Which properties of events are redacted, by name, and which secrets are taken out of messages and
+    /// properties that are text. Default: the standard names; [`Redactor::standard`] searches texts too.
+    /// Values of dimensions stay as they are: they are what a series is found by.
     pub fn redact(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
         self

@@ -216,7 +216,9 @@ impl Inner {
             if self.redactor.is_redacted(key) {
                 fields.push((key.to_owned(), format!("\"{REDACTED}\"").into_bytes()));
             } else if !names::is_line_key(key) {
-                fields.push((key.to_owned(), value.to_vec()));
+                let mut value = value.to_vec();
+                self.redactor.redact_encoded(&mut value, 0);
+                fields.push((key.to_owned(), value));
             }
         });
         fields

@@ -299,6 +299,9 @@ fn append(object: &mut Object<'_>, inner: &Inner, key: &str, value: &[u8]) {
     if inner.redactor.is_redacted(key) {
         object.str(key, REDACTED);
     } else {
-        object.raw(key, value);
+        let out = object.key(key);
+        let start = out.len();
+        out.extend_from_slice(value);
+        inner.redactor.redact_encoded(out, start);
     }
 }

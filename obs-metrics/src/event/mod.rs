@@ -159,7 +159,8 @@ impl Event {
     /// The line's `message`. Default: `metrics`.
     pub fn message(&mut self, message: &str) -> &mut Self {
         if let Some(live) = &mut self.live {
-            live.state.message(message, &live.collector.counters);
+            let collector = &live.collector;
+            live.state.message(message, &collector.redactor, &collector.counters);
         }
         self
     }

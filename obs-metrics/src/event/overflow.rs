@@ -124,7 +124,7 @@ impl<'a> Resolved<'a> {
                 name: format!("{name}{GIVEN}").into(),
                 value: match inner.redactor.is_redacted(name) {
                     true => MemberValue::Plain(&Stored::Redacted),
-                    false => MemberValue::Text(value.to_owned().into()),
+                    false => MemberValue::Text(inner.redactor.redact(value).into_owned().into()),
                 },
             })
             .collect()

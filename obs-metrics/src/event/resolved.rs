@@ -116,7 +116,11 @@ impl<'a> Resolved<'a> {
                     let value = if inner.redactor.is_redacted(key) {
                         MemberValue::Plain(&Stored::Redacted)
                     } else {
-                        MemberValue::Json(value.to_vec())
+                        {
+                            let mut value = value.to_vec();
+                            inner.redactor.redact_encoded(&mut value, 0);
+                            MemberValue::Json(value)
+                        }
                     };
                     members.push(Member { name: Cow::Owned(key.to_owned()), value });
                 }

@@ -122,11 +122,12 @@ impl State {
         counters: &Counters,
     ) {
         if let Some(redacted) = self.follows(What::Property, name) {
-            let value = stored(&mut self.text, value, redacted);
+            let value = stored(&mut self.text, value, redacted, redactor);
             self.values.push(value);
         } else {
             self.leave();
-            let value = stored(&mut self.text, value, redactor.is_redacted(name));
+            let redacted = redactor.is_redacted(name);
+            let value = stored(&mut self.text, value, redacted, redactor);
             self.parts.property(&mut self.text, name, value, counters);
         }
     }
@@ -137,8 +138,10 @@ impl State {
         self.parts.dimension_set(names);
     }
 
-    pub(super) fn message(&mut self, message: &str, counters: &Counters) {
-        let short = property::cut(message, MESSAGE_BYTES).unwrap_or_default();
+    pub(super) fn message(&mut self, message: &str, redactor: &Redactor, counters: &Counters) {
+        // Before it is cut: half a secret is not noticed.
+        let message = redactor.redact(message);
+        let short = property::cut(&message, MESSAGE_BYTES).unwrap_or_default();
         if short.len() != message.len() {
             counters.trimmed();
         }
@@ -191,9 +194,17 @@ pub(super) fn append(text: &mut String, part: &str) -> Range<usize> {
 
 /// In place: what was written in parts and is moved as a whole waits for them.
 #[inline(always)]
-fn stored(text: &mut String, value: PropertyValue<'_>, redacted: bool) -> Stored {
+fn stored(
+    text: &mut String,
+    value: PropertyValue<'_>,
+    redacted: bool,
+    redactor: &Redactor,
+) -> Stored {
     match value.0 {
         _ if redacted => Stored::Redacted,
+        Value::Text(value) if redactor.scans_text() => {
+            Stored::Text(append(text, &redactor.redact(&value)))
+        }
         Value::Text(value) => Stored::Text(append(text, &value)),
         Value::Unsigned(n) => Stored::Unsigned(n),
         Value::Signed(n) => Stored::Signed(n),

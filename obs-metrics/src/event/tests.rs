@@ -29,6 +29,43 @@ fn an_event_is_a_document_and_a_log_line() {
 }
 
 #[test]
+fn scenario_41_secrets_in_messages_and_properties_are_replaced() {
+    let capture = Capture::default();
+    let metrics = capture.builder().redact(Redactor::standard()).build().unwrap();
+    // The first is of a new shape, the second of a known one, the third has what its request appended.
+    let request = RequestContext::builder().build();
+    request.append("customer", "jane@example.com");
+    for with_request in [false, false, true] {
+        let _entered = with_request.then(|| request.enter());
+        let mut work = metrics.event();
+        work.message("mail to jane@example.com").put("A", 1.0, Unit::Count);
+        work.property("url", "/x?token=8f5c&n=1").property("note", "plain").emit();
+    }
+    let lines = capture.lines();
+    assert_eq!(lines.len(), 3);
+    for line in &lines {
+        assert!(line.contains(r#""message":"mail to [REDACTED]""#), "{line}");
+        assert!(line.contains(r#""url":"/x?token=[REDACTED]&n=1","note":"plain""#), "{line}");
+        assert!(!line.contains("jane"), "{line}");
+    }
+    assert!(lines[2].contains(r#""customer":"[REDACTED]""#), "{}", lines[2]);
+}
+
+#[test]
+fn scenario_41_what_an_invocation_appended_is_searched() {
+    let capture = Capture::default();
+    let metrics = capture.builder().redact(Redactor::standard()).build().unwrap();
+    let request = RequestContext::builder().request_id("8f5c").build();
+    request.append("customer", "jane@example.com");
+    let entered = request.enter();
+    metrics.put_metric("A", 1.0, Unit::Count, &[]);
+    drop(entered);
+    metrics.finish_invocation(&request);
+    let text = capture.text();
+    assert!(text.contains(r#""customer":"[REDACTED]""#), "{text}");
+}
+
+#[test]
 fn a_chain_on_a_temporary_is_emitted_at_the_end_of_its_statement() {
     let capture = Capture::default();
     let metrics = || capture.collector();

@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use obs_core::RequestContext;
 use obs_core::ids;
 use obs_core::json::Cursor;
+use obs_core::{Redactor, RequestContext};
 
 use super::{DimensionValue, Field, MetricEvent, MetricValue, PropertySource, Shape, Values};
 use crate::collector::Inner;
@@ -38,6 +38,7 @@ enum To<'a> {
 struct Line<'a> {
     cursor: Cursor<'a>,
     rest: std::slice::Iter<'a, Call>,
+    redactor: &'a Redactor,
     values: u64,
     /// Of the series so far.
     hash: u64,
@@ -120,7 +121,7 @@ impl<'a> Fields<'a> {
             To::Line(line) => {
                 if let (Some(call), Some(value)) = (line.next(), value.property()) {
                     line.cursor.piece(&call.key);
-                    write_value(&mut line.cursor, &value, call.redacted);
+                    write_value(&mut line.cursor, &value, call.redacted, line.redactor);
                 }
             }
             To::Event { event, rest } => {
@@ -188,7 +189,14 @@ pub(crate) fn write_line(inner: &Inner, work: &(impl MetricEvent + ?Sized)) -> b
             line::append_ids_after(ids, context, span.as_ref(), &inner.counters);
             known.begin(&mut cursor, inner.style, inner.now_millis(), shape.message, ids);
             let hash = known.series_hash(inner.census.seed(), std::iter::empty());
-            let line = Line { cursor, rest: known.calls.iter(), values: 0, hash, deviates: false };
+            let line = Line {
+                cursor,
+                rest: known.calls.iter(),
+                redactor: &inner.redactor,
+                values: 0,
+                hash,
+                deviates: false,
+            };
             let mut fields = Fields(To::Line(line));
             work.write(&mut fields);
             let To::Line(mut line) = fields.0 else { return None };

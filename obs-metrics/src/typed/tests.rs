@@ -54,6 +54,22 @@ fn a_typed_event_is_a_document() {
 }
 
 #[test]
+fn scenario_41_secrets_in_properties_are_replaced() {
+    let capture = Capture::default();
+    let metrics = capture.builder().redact(obs_core::Redactor::standard()).build().unwrap();
+    // The first time the series is new; the second time the line is written at once.
+    for _ in 0..2 {
+        let order_id = "order of jane@example.com".to_owned();
+        metrics.emit(&Processed { order_id, sizes: vec![1.0], ..processed(Some(250)) });
+    }
+    let lines = capture.lines();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        assert!(line.contains(r#""OrderId":"order of [REDACTED]"}"#), "{line}");
+    }
+}
+
+#[test]
 fn what_is_absent_is_left_out() {
     let capture = Capture::default();
     capture.collector().emit(&processed(None));

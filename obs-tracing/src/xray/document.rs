@@ -103,7 +103,7 @@ impl Encoder {
         if record.status.is_some_and(|status| status.is_fault()) {
             document.bool("fault", true);
         }
-        write_cause(record, plan, &mut document);
+        self.write_cause(record, plan, &mut document);
         self.write_annotations(record, plan, &mut document);
         self.write_metadata(plan, &mut document);
         if record.kind == Kind::Segment {
@@ -122,6 +122,30 @@ impl Encoder {
             aws.end();
         }
         document.end();
+    }
+
+    fn write_cause(&self, record: &SpanRecord, plan: &Plan<'_>, document: &mut Object<'_>) {
+        let exceptions = &record.exceptions[..record.exceptions.len().min(plan.max_exceptions)];
+        if exceptions.is_empty() {
+            return;
+        }
+        let mut cause = document.object("cause");
+        let mut list = cause.array("exceptions");
+        for (index, exception) in exceptions.iter().enumerate() {
+            // Before it is cut: half a secret is not noticed.
+            let message = self.redactor.redact(&exception.message);
+            let mut object = list.object();
+            object
+                .display("id", exception_id(record, index))
+                .str("type", first_characters(&exception.error_type, MAX_TYPE))
+                .str("message", first_characters(&message, plan.max_message));
+            if exception.has_cause && index + 1 < exceptions.len() {
+                object.display("cause", exception_id(record, index + 1));
+            }
+            object.end();
+        }
+        list.end();
+        cause.end();
     }
 
     fn write_annotations(&self, record: &SpanRecord, plan: &Plan<'_>, document: &mut Object<'_>) {
@@ -148,11 +172,14 @@ impl Encoder {
     /// Annotations are text, numbers and booleans; what is structured becomes text.
     fn write_annotation(&self, out: &mut Vec<u8>, value: &Value, max_text: usize) {
         match &value.0 {
-            value::Kind::Text(text) => json::string(out, first_characters(text, max_text)),
+            value::Kind::Text(text) => {
+                json::string(out, first_characters(&self.redactor.redact(text), max_text));
+            }
             value::Kind::Json(bytes) => {
                 let mut text = Vec::new();
                 scrub(bytes, &self.redactor, &mut text);
-                json::string(out, first_characters(&String::from_utf8_lossy(&text), max_text));
+                let text = String::from_utf8_lossy(&text);
+                json::string(out, first_characters(&self.redactor.redact(&text), max_text));
             }
             _ => value.write(out),
         }
@@ -176,7 +203,10 @@ impl Encoder {
                 } else if let value::Kind::Json(bytes) = &entry.value.0 {
                     scrub(bytes, &self.redactor, object.key(&entry.key));
                 } else {
-                    entry.value.write(object.key(&entry.key));
+                    let out = object.key(&entry.key);
+                    let start = out.len();
+                    entry.value.write(out);
+                    self.redactor.redact_encoded(out, start);
                 }
             }
             object.end();
@@ -372,28 +402,6 @@ fn seconds(out: &mut Vec<u8>, nanos: u64) {
         micros /= 10;
     }
     out.extend_from_slice(&fraction);
-}
-
-fn write_cause(record: &SpanRecord, plan: &Plan<'_>, document: &mut Object<'_>) {
-    let exceptions = &record.exceptions[..record.exceptions.len().min(plan.max_exceptions)];
-    if exceptions.is_empty() {
-        return;
-    }
-    let mut cause = document.object("cause");
-    let mut list = cause.array("exceptions");
-    for (index, exception) in exceptions.iter().enumerate() {
-        let mut object = list.object();
-        object
-            .display("id", exception_id(record, index))
-            .str("type", first_characters(&exception.error_type, MAX_TYPE))
-            .str("message", first_characters(&exception.message, plan.max_message));
-        if exception.has_cause && index + 1 < exceptions.len() {
-            object.display("cause", exception_id(record, index + 1));
-        }
-        object.end();
-    }
-    list.end();
-    cause.end();
 }
 
 /// An exception's id, unique within its document: the span's id, rotated, and its place in the list.

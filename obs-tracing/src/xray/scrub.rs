@@ -4,18 +4,25 @@ use obs_core::json;
 use obs_core::redact::{REDACTED, Redactor};
 
 /// Copies `json`, which is valid, to `out`; the value of each member whose name is redacted is
-/// replaced.
+/// replaced, and so are the secrets in the other strings.
 pub(super) fn scrub(json: &[u8], redactor: &Redactor, out: &mut Vec<u8>) {
     let mut copied = 0;
     let mut at = 0;
     while let Some(start) = find(json, at, |byte| byte == b'"') {
         let end = string_end(json, start);
         at = end;
-        let Some(colon) = find(json, end, |byte| !byte.is_ascii_whitespace()) else { break };
         // Only a member's name is followed by a colon.
-        if json[colon] != b':' {
+        let next = find(json, end, |byte| !byte.is_ascii_whitespace());
+        let Some(colon) = next.filter(|next| json[*next] == b':') else {
+            if redactor.scans_text() {
+                out.extend_from_slice(&json[copied..start]);
+                let place = out.len();
+                out.extend_from_slice(&json[start..end]);
+                redactor.redact_encoded(out, place);
+                copied = end;
+            }
             continue;
-        }
+        };
         let name = String::from_utf8_lossy(&json[start + 1..end.saturating_sub(1).max(start + 1)]);
         if redactor.is_redacted(&name) {
             out.extend_from_slice(&json[copied..=colon]);
@@ -99,6 +106,23 @@ mod tests {
         );
         check(r#"{ "token" : [ "a" , "b" ] , "c" : 1 }"#, r#"{ "token" :"[REDACTED]" , "c" : 1 }"#);
         check(r#"{"token":"a\"b\\","c":"\\\""}"#, r#"{"token":"[REDACTED]","c":"\\\""}"#);
+    }
+
+    #[test]
+    fn scenario_41_secrets_in_strings_are_replaced() {
+        for (json, expected) in [
+            (r#"["jane@example.com",1]"#, r#"["[REDACTED]",1]"#),
+            (r#""jane@example.com""#, r#""[REDACTED]""#),
+            (
+                r#"{"a":{"b":" \"password=x\" "},"token":1}"#,
+                r#"{"a":{"b":" \"password=[REDACTED]\" "},"token":"[REDACTED]"}"#,
+            ),
+            (r#"{ "a" : "b" , "c" : 1 }"#, r#"{ "a" : "b" , "c" : 1 }"#),
+        ] {
+            let mut out = Vec::new();
+            scrub(json.as_bytes(), &Redactor::standard(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 
     #[test]

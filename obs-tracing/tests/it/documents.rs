@@ -193,6 +193,58 @@ fn fields_with_a_secrets_name_are_redacted() {
 }
 
 #[test]
+fn scenario_41_secrets_in_texts_are_replaced() {
+    #[derive(Debug)]
+    struct Refused(std::io::Error);
+    impl std::fmt::Display for Refused {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("refused jane@example.com")
+        }
+    }
+    impl std::error::Error for Refused {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    #[instrument]
+    fn login(mail: &str) {
+        obs_tracing::annotate("customer", "jane@example.com");
+        obs_tracing::annotate("body", Value::json(&["jane@example.com"]));
+        obs_tracing::metadata("request", "url", "/orders?token=s3cret&page=2");
+        obs_tracing::metadata(
+            "request",
+            "body",
+            &serde_json::json!({"to": ["jane@example.com"], "n": 3, "note": "\"jane@example.com\""}),
+        );
+    }
+    #[traced(err, ret)]
+    fn charge() -> Result<String, Refused> {
+        Err(Refused(std::io::Error::other("password=s3cret")))
+    }
+    #[traced(ret)]
+    fn find() -> &'static str {
+        "jane@example.com"
+    }
+    let documents = record_with(builder().redact(Redactor::standard()), || {
+        login("jane@example.com");
+        let _refused = charge();
+        find();
+    });
+    let text = format!("{documents:?}");
+    assert!(!text.contains("s3cret") && !text.contains("example"), "{text}");
+    let login = documents.named("login");
+    assert_eq!(login.metadata("mail"), "[REDACTED]");
+    assert_eq!(login.annotation("customer"), "[REDACTED]");
+    assert_eq!(login.annotation("body"), r#"["[REDACTED]"]"#);
+    let url = "/orders?token=[REDACTED]&page=2";
+    let body = serde_json::json!({"to": ["[REDACTED]"], "n": 3, "note": "\"[REDACTED]\""});
+    assert_eq!(login.0["metadata"]["request"], serde_json::json!({"url": url, "body": body}));
+    let exceptions = &documents.named("charge").0["cause"]["exceptions"];
+    assert_eq!(exceptions[0]["message"], "refused [REDACTED]");
+    assert_eq!(exceptions[1]["message"], "password=[REDACTED]");
+}
+
+#[test]
 fn an_error_that_is_logged_is_the_cause() {
     #[instrument(err)]
     fn instrumented() -> Result<(), std::num::ParseIntError> {

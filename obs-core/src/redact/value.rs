@@ -1,0 +1,181 @@
+//! Where the value of a `key=value` ends.
+
+use std::ops::Range;
+
+use super::REDACTED;
+use super::text::Text;
+
+/// The value that begins at `start`, without the quotes around it; empty where there is none. What is
+/// not closed ends with the text.
+pub(super) fn find(text: &Text<'_>, start: usize, key: &str) -> Range<usize> {
+    if text.has(start, REDACTED.as_bytes()) {
+        return start..start + REDACTED.len();
+    }
+    // `b"…"` is what bytes look like in `Debug`.
+    let bytes = text.has(start, b"b\"");
+    if let Some(quote) = Quote::at(text, start + usize::from(bytes)) {
+        return quote.inside..quote.end(text).inside;
+    }
+    start..end_of_plain(text, start, key)
+}
+
+/// The end of a value without quotes.
+fn end_of_plain(text: &Text<'_>, start: usize, key: &str) -> usize {
+    let word = text.run(start, is_of_name);
+    // `Some("…")`, `Credentials { … }`, `[…]`
+    let spaces = text.run(word, |byte| byte == b' ');
+    match text.at(word) {
+        Some(b'(' | b'[' | b'{') => return end_of_token(text, end_of_brackets(text, word)),
+        Some(b' ') if word > start && text.at(spaces) == Some(b'{') => {
+            return end_of_token(text, end_of_brackets(text, spaces));
+        }
+        _ => {}
+    }
+    if word > start && spaces > word {
+        match Scheme::of(text.part(start..word)) {
+            Some(Scheme::Token) => return end_of_token(text, spaces),
+            Some(Scheme::Parameters) => return text.run(spaces, |byte| byte != b'\n'),
+            None => {}
+        }
+    }
+    let mut end = end_of_token(text, start);
+    if key.len() >= COOKIE.len()
+        && key.as_bytes()[key.len() - COOKIE.len()..].eq_ignore_ascii_case(COOKIE)
+    {
+        // `a=b; c=d`
+        while text.at(end) == Some(b';') {
+            let next = text.run(end + 1, |byte| byte == b' ');
+            let after = end_of_token(text, next);
+            if after == next {
+                break;
+            }
+            end = after;
+        }
+    }
+    end
+}
+
+const COOKIE: &[u8] = b"cookie";
+
+/// How the value of an `Authorization` goes on behind the name of its scheme.
+enum Scheme {
+    /// With one word.
+    Token,
+    /// With all that is in the line.
+    Parameters,
+}
+
+impl Scheme {
+    fn of(word: &str) -> Option<Self> {
+        let one_of = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+        if one_of(&["bearer", "basic", "negotiate", "token", "apikey", "dpop"]) {
+            Some(Self::Token)
+        } else if one_of(&["digest", "signature", "aws4-hmac-sha256", "aws4-ecdsa-p256-sha256"]) {
+            Some(Self::Parameters)
+        } else {
+            None
+        }
+    }
+}
+
+/// The end of a word, which brackets that it opens itself do not end.
+fn end_of_token(text: &Text<'_>, start: usize) -> usize {
+    let mut depth = 0_usize;
+    let end = text.run(start, |byte| {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' if depth > 0 => depth -= 1,
+            b')' | b']' | b'}' | b',' | b';' | b'&' | b'"' | b'\'' | b'`' | b'>' => return false,
+            0..=b' ' | 0x7f => return false,
+            _ => {}
+        }
+        true
+    });
+    // The quote that follows is escaped, and belongs to what is around.
+    match text.at(end) {
+        Some(b'"') => start.max(text.run_back(end, |byte| byte == b'\\')),
+        _ => end,
+    }
+}
+
+/// The end of what the bracket at `open` encloses.
+fn end_of_brackets(text: &Text<'_>, open: usize) -> usize {
+    let mut depth = 0_usize;
+    let mut at = open;
+    while let Some(byte) = text.at(at) {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            b'"' | b'\\' => {
+                at = match Quote::at(text, at) {
+                    Some(quote) if quote.quote == b'"' => quote.end(text).outside,
+                    _ => text.run(at, |byte| byte == b'\\'),
+                };
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    text.bytes.len()
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':')
+}
+
+/// A quotation mark that opens, in a text that may be quoted itself: `\"`, `\\\"`.
+struct Quote {
+    quote: u8,
+    slashes: usize,
+    inside: usize,
+}
+
+/// Where a quotation ends.
+struct QuoteEnd {
+    /// Before the mark that closes and what escapes it.
+    inside: usize,
+    outside: usize,
+}
+
+impl Quote {
+    fn at(text: &Text<'_>, at: usize) -> Option<Self> {
+        let mark = text.run(at, |byte| byte == b'\\');
+        let quote = text.at(mark).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'))?;
+        Some(Self { quote, slashes: mark - at, inside: mark + 1 })
+    }
+
+    fn end(&self, text: &Text<'_>) -> QuoteEnd {
+        let mut at = self.inside;
+        loop {
+            let mark = text.run(at, |byte| byte != self.quote);
+            if mark >= text.bytes.len() {
+                return QuoteEnd { inside: mark, outside: mark };
+            }
+            let inside = Text { floor: at, ..*text };
+            let slashes = mark - inside.run_back(mark, |byte| byte == b'\\');
+            if let Some(own) = closing(slashes, self.slashes) {
+                return QuoteEnd { inside: mark - own, outside: mark + 1 };
+            }
+            at = mark + 1;
+        }
+    }
+}
+
+/// Whether a mark behind `slashes` closes what one behind `opening` of them has opened, or what is
+/// around that; then how many of them belong to the mark.
+fn closing(slashes: usize, opening: usize) -> Option<usize> {
+    if slashes.is_multiple_of(2) {
+        Some(0)
+    } else if opening.is_multiple_of(2) {
+        None
+    } else {
+        // Each level of quoting makes 2n+1 of n.
+        closing(slashes / 2, opening / 2).map(|own| 2 * own + 1)
+    }
+}
