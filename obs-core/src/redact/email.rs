@@ -10,8 +10,8 @@ use super::text::Text;
 /// half of itself behind.
 pub(super) fn find(text: &Text<'_>, sign: Range<usize>, floor: usize) -> Option<Range<usize>> {
     let is_of_name = |byte: u8| !byte.is_ascii() || is_of_name(char::from(byte));
-    let floor = floor.max(text.floor);
-    let before = text.part(text.run_back(sign.start, is_of_name).max(floor)..sign.start);
+    let unseen = Text { floor: floor.max(text.floor), ..*text };
+    let before = text.part(unseen.run_back(sign.start, is_of_name)..sign.start);
     let name = &before[before.trim_end_matches(self::is_of_name).len()..];
     // What surrounds an address in a sentence.
     let name = name.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '+'));
