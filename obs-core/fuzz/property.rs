@@ -86,7 +86,10 @@ fn planted(redactor: &Redactor, input: &[u8], text: &str) {
     while !text.is_char_boundary(at) {
         at -= 1;
     }
-    if text.contains(gone) {
+    // A quotation that is open would end at the first of the secret's own marks, and what is behind it
+    // is nobody's value.
+    let is_quoted = secret.contains('"') && text[..at].contains(['"', '\'', '`']);
+    if text.contains(gone) || is_quoted {
         return;
     }
     let whole = format!("{}{before}{secret}{behind}{}", &text[..at], &text[at..]);

@@ -38,6 +38,12 @@ pub(super) fn secret_key(text: &Text<'_>, at: usize, redactor: &Redactor) -> Opt
     if text.at(at) == Some(b':') && neighbours.contains(&Some(b':')) {
         return None;
     }
+    if text.bytes.get(text.floor..at).and_then(<[u8]>::last_chunk).is_some_and(|last_three| {
+        // A letter right before it: nearly always it ends no secret's name.
+        last_three[2].is_ascii_alphabetic() && !redactor.may_end_like(*last_three)
+    }) {
+        return None;
+    }
     let mut end = text.run_back(at, |byte| byte == b' ');
     if let Some(b'"' | b'\'' | b'`') = text.before(end, 1) {
         end = text.run_back(end - 1, |byte| byte == b'\\');

@@ -278,6 +278,12 @@ fn scenario_41_values_behind_the_name_of_a_secret() {
         ("X { secret: [1, 2, 3], n: 1 }", "X { secret: [], n: 1 }"),
         (r#"{"token": {"a": [1, "]"]}, "n": 1}"#, r#"{"token": [], "n": 1}"#),
         (r#"{\"token\":{\"a\":\"}\"},\"n\":1}"#, r#"{\"token\":[],\"n\":1}"#),
+        // In groups
+        ("card number: 4111 1111 1111 1111, x", "card number: [], x"),
+        ("card_number=4111 1111 1111 1112 x", "card_number=[] x"),
+        ("card_number=no.4111 1111 1111 1111 x", "card_number=[] x"),
+        ("ssn: 078 05 1120 x", "ssn: [] x"),
+        ("token: DE89 3704 0044 0532 0130 00 x", "token: [] x"),
         // Headers
         ("Authorization: Bearer abc", "Authorization: []"),
         ("authorization: Basic xyz, x", "authorization: [], x"),

@@ -6,7 +6,11 @@
 #[inline]
 pub(super) fn any(bytes: &[u8], mut is_wanted: impl FnMut(usize) -> bool) -> bool {
     let mut any_of = |at: usize, eight: u64| {
-        let mut found = triggers(eight) & !lonely_digits(eight);
+        let mut found = triggers(eight);
+        if found == 0 {
+            return false;
+        }
+        found &= !lonely_digits(eight);
         while found != 0 {
             if is_wanted(at + found.trailing_zeros() as usize / 8) {
                 return true;
@@ -63,7 +67,7 @@ const fn triggers(eight: u64) -> u64 {
     // From `0` to `A`: all the digits and signs, and `;`, `<`, `>` and `?`.
     let sign = (ascii + ONES * (0x80 - b'0' as u64)) & !(ascii + ONES * (0x7f - b'A' as u64));
     // `b`, `B`, `J` and `j` differ in two bits.
-    let not_letter = ((ascii | ONES * 0x28) ^ (ONES * b'j' as u64)) + ONES * 0x7f;
+    let not_letter = ((ascii | (ONES * 0x28)) ^ (ONES * b'j' as u64)) + ONES * 0x7f;
     (sign | !not_letter) & !eight & TOPS
 }
 

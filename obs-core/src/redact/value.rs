@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::REDACTED;
 use super::text::Text;
+use super::{REDACTED, card, iban};
 
 /// The value that begins at `start`, without the quotes around it; empty where there is none. What is
 /// not closed ends with the text.
@@ -16,7 +16,34 @@ pub(super) fn find(text: &Text<'_>, start: usize, key: &str) -> Range<usize> {
     if let Some(quote) = Quote::at(text, start + usize::from(bytes)) {
         return quote.inside..quote.end(text).inside;
     }
-    start..end_of_plain(text, start, key)
+    let end = end_of_plain(text, start, key);
+    start..end_of_groups(text, start..end)
+}
+
+/// A number in groups goes on behind the space that ends its first one: where `value` ends, or the card or
+/// the bank account that begins in it.
+fn end_of_groups(text: &Text<'_>, value: Range<usize>) -> usize {
+    let bytes = text.bytes.get(value.clone()).unwrap_or_default();
+    if bytes.is_empty() || text.at(value.end) != Some(b' ') {
+        return value.end;
+    }
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    let mut end = value.end;
+    if bytes.iter().all(u8::is_ascii_digit) {
+        // Whatever it is, with an issuer's prefix or without.
+        while text.at(end) == Some(b' ') && text.at(end + 1).is_some_and(is_digit) {
+            end = text.run(end + 1, is_digit);
+        }
+    }
+    for (at, byte) in value.clone().zip(bytes) {
+        if is_digit(*byte) && !text.before(at, 1).is_some_and(is_digit) {
+            let account = at.checked_sub(2).filter(|at| *at >= value.start);
+            let account = account.and_then(|at| iban::find(text, at));
+            let card = card::find(text, at);
+            end = account.into_iter().chain(card).map(|found| found.end).fold(end, usize::max);
+        }
+    }
+    end
 }
 
 /// The end of a value without quotes.
