@@ -278,6 +278,11 @@ fn scenario_41_values_behind_the_name_of_a_secret() {
         ("X { secret: [1, 2, 3], n: 1 }", "X { secret: [], n: 1 }"),
         (r#"{"token": {"a": [1, "]"]}, "n": 1}"#, r#"{"token": [], "n": 1}"#),
         (r#"{\"token\":{\"a\":\"}\"},\"n\":1}"#, r#"{\"token\":[],\"n\":1}"#),
+        // A key as a value
+        ("credentials: password: hunter2, x", "credentials: [], x"),
+        (r#"credentials: "password": "hunter 2", x"#, "credentials: [], x"),
+        (r#"{"token":"a":1,"n":1}"#, r#"{"token":[],"n":1}"#),
+        ("credentials: password = hunter2 x", "credentials: [] x"),
         // In groups
         ("card number: 4111 1111 1111 1111, x", "card number: [], x"),
         ("card_number=4111 1111 1111 1112 x", "card_number=[] x"),

@@ -11,13 +11,45 @@ pub(super) fn find(text: &Text<'_>, start: usize, key: &str) -> Range<usize> {
     if text.has(start, REDACTED.as_bytes()) {
         return start..start + REDACTED.len();
     }
-    // `b"…"` is what bytes look like in `Debug`.
-    let bytes = text.has(start, b"b\"");
-    if let Some(quote) = Quote::at(text, start + usize::from(bytes)) {
-        return quote.inside..quote.end(text).inside;
+    let Value { mut inside, mut outside } = Value::at(text, start, key);
+    // Where it is a key itself, as in `credentials: password: …`, that one's value belongs to it.
+    while !inside.is_empty() {
+        let sign = text.run(outside, |byte| byte == b' ');
+        let is_key = matches!(text.at(sign), Some(b':' | b'='))
+            || (sign > outside && text.before(outside, 1) == Some(b':'));
+        if !is_key {
+            break;
+        }
+        let next = text.run(sign, |byte| matches!(byte, b':' | b'=' | b'>' | b' ' | b'\t'));
+        let value = Value::at(text, next, key);
+        if value.inside.is_empty() {
+            break;
+        }
+        // With all the quotes: those of the first need not be those of the last.
+        (inside, outside) = (start..value.outside, value.outside);
     }
-    let end = end_of_plain(text, start, key);
-    start..end_of_groups(text, start..end)
+    inside
+}
+
+struct Value {
+    /// Without the quotes.
+    inside: Range<usize>,
+    /// The end, quotes included.
+    outside: usize,
+}
+
+impl Value {
+    fn at(text: &Text<'_>, start: usize, key: &str) -> Self {
+        // `b"…"` is what bytes look like in `Debug`.
+        let bytes = text.has(start, b"b\"");
+        if let Some(quote) = Quote::at(text, start + usize::from(bytes)) {
+            let end = quote.end(text);
+            return Self { inside: quote.inside..end.inside, outside: end.outside };
+        }
+        let end = end_of_plain(text, start, key);
+        let end = end_of_groups(text, start..end);
+        Self { inside: start..end, outside: end }
+    }
 }
 
 /// A number in groups goes on behind the space that ends its first one: where `value` ends, or the card or
