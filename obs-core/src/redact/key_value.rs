@@ -16,7 +16,7 @@ pub(super) fn find(
     let Some(key) = secret_key(text, at, redactor) else { return nothing };
     // `key => value`, `key == value`
     let behind = text.run(at + 1, |byte| matches!(byte, b'=' | b'>'));
-    if text.has(behind, b"//") || is_in_arn(text, key.start) {
+    if text.has(behind, b"//") || is_in_arn(text, &key) {
         return nothing;
     }
     let start = text.run(behind, |byte| matches!(byte, b' ' | b'\t'));
@@ -62,11 +62,14 @@ fn is_of_key(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b' ') || !byte.is_ascii()
 }
 
-/// Whether the key at `at` is a part of an AWS resource's name: `arn:aws:secretsmanager:…:secret:name`.
-fn is_in_arn(text: &Text<'_>, at: usize) -> bool {
+/// Whether the key is a part of an AWS resource's name: `arn:aws:secretsmanager:…:secret:name`.
+fn is_in_arn(text: &Text<'_>, key: &Range<usize>) -> bool {
     /// What stands before `secret:` in the longest of them.
     const WINDOW: usize = 80;
-    let before = &text.bytes[at.saturating_sub(WINDOW).max(text.floor)..at];
+    if text.part(key.clone()) != "secret" || text.at(key.end) != Some(b':') {
+        return false;
+    }
+    let before = &text.bytes[key.start.saturating_sub(WINDOW).max(text.floor)..key.start];
     let word = before.rsplit(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
     word.ends_with(b":") && word.windows(4).any(|four| four == b"arn:")
 }

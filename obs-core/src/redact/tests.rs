@@ -283,6 +283,7 @@ fn scenario_41_values_behind_the_name_of_a_secret() {
         (r#"credentials: "password": "hunter 2", x"#, "credentials: [], x"),
         (r#"{"token":"a":1,"n":1}"#, r#"{"token":[],"n":1}"#),
         ("credentials: password = hunter2 x", "credentials: [] x"),
+        ("arn:aws:x:→ password=abc x", "arn:aws:x:→ password=[] x"),
         // In groups
         ("card number: 4111 1111 1111 1111, x", "card number: [], x"),
         ("card_number=4111 1111 1111 1112 x", "card_number=[] x"),
