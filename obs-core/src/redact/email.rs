@@ -32,8 +32,8 @@ fn domain_len(rest: &str) -> Option<usize> {
         if name.is_empty() || name.starts_with('-') {
             break;
         }
-        if index > 0 && is_top_level(name) {
-            known = Some(end + name.len());
+        if let Some(len) = top_level_len(name).filter(|_| index > 0) {
+            known = Some(end + len);
         }
         if name.len() < label.len() {
             break;
@@ -43,9 +43,16 @@ fn domain_len(rest: &str) -> Option<usize> {
     known
 }
 
-fn is_top_level(label: &str) -> bool {
-    label.starts_with("xn--")
-        || (label.chars().nth(1).is_some() && label.chars().all(char::is_alphabetic))
+/// The length of the top level domain that `label` is. What is glued to a letter beyond ASCII may be
+/// another secret, which begins there: it does not belong to it.
+fn top_level_len(label: &str) -> Option<usize> {
+    let is_long = |name: &str| name.chars().nth(1).is_some();
+    let letters = &label[..label.find(|c: char| !c.is_alphabetic()).unwrap_or(label.len())];
+    if label.starts_with("xn--") || (letters.len() == label.len() && is_long(label)) {
+        return Some(label.len());
+    }
+    let name = letters.trim_end_matches(|c: char| c.is_ascii());
+    is_long(name).then_some(name.len())
 }
 
 fn is_of_name(c: char) -> bool {
