@@ -1,17 +1,22 @@
-//! Log lines, beside the JSON layer of tracing-subscriber.
+//! Log lines, beside the JSON layer of tracing-subscriber and json-subscriber.
 //!
-//! Both write on the calling thread to a writer that counts bytes and lines: a line that is skipped
-//! fails the run. Before anything is measured, the lines of both sides are read back.
+//! All write on the calling thread to a writer that counts bytes and lines: a line that is skipped
+//! fails the run. Before anything is measured, the lines of all are read back. Queued lines are
+//! counted too: one that is dropped fails the run.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::hint::black_box;
+use std::thread;
+use std::time::Duration;
 
 use obs_benches::{Captured, Operation, Suite, Tally};
-use obs_logging::{Format, StructuredLogger};
+use obs_logging::{Format, Redactor, StructuredLogger, StructuredLoggerBuilder};
 use serde_json::{Value, json};
 use tracing::span::EnteredSpan;
 use tracing::subscriber::set_default;
-use tracing::{Subscriber, info, info_span};
+use tracing::{Dispatch, Subscriber, debug, dispatcher, info, info_span};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry;
@@ -20,7 +25,8 @@ static OURS: Tally = Tally::new();
 static THEIRS: Tally = Tally::new();
 
 const OUR_NAME: &str = "obs-logging";
-const PEER: &str = "tracing-subscriber json";
+const TRACING_JSON: &str = "tracing-subscriber json";
+const JSON_SUBSCRIBER: &str = "json-subscriber";
 
 fn main() -> Result<(), Box<dyn Error>> {
     check_lines()?;
@@ -28,7 +34,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     line(&mut suite, "event, no span", Vec::new)?;
     line(&mut suite, "event in a span", || vec![request()])?;
     line(&mut suite, "event in two spans", || vec![request(), step()])?;
-    new_span(&mut suite)?;
+    beside_nested(&mut suite)?;
+    let new_span: fn() = || drop(request());
+    operation(&mut suite, "new span", new_span, 1)?;
+    let with_event: fn() = || {
+        let _span = request();
+        event();
+    };
+    operation(&mut suite, "new span with an event", with_event, 1)?;
+    redaction(&mut suite)?;
+    queued(&mut suite)?;
+    disabled(&mut suite)?;
     suite.finish()?;
     Ok(())
 }
@@ -46,46 +62,172 @@ fn line(
         let _spans = InnermostFirst(spans());
         case.ours(OUR_NAME, Operation::new(event).writes_to(&OURS).allocates_at_most(0))
     };
-    let _subscriber = set_default(theirs(|| &THEIRS));
+    let case = {
+        let _subscriber = set_default(tracing_json(|| &THEIRS));
+        let _spans = InnermostFirst(spans());
+        case.peer(TRACING_JSON, Operation::new(event).writes_to(&THEIRS))
+    };
+    let _subscriber = set_default(json_subscriber(|| &THEIRS));
     let _spans = InnermostFirst(spans());
-    case.peer(PEER, Operation::new(event).writes_to(&THEIRS)).done();
+    case.peer(JSON_SUBSCRIBER, Operation::new(event).writes_to(&THEIRS)).done();
     Ok(())
 }
 
-/// A span of three fields: made, entered and closed. It writes nothing.
-fn new_span(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
-    let case = suite.case("new span");
+/// Beside another line: json-subscriber's faster form has a list of spans, each an object of its own
+/// that was written when the span was made. A key may occur in several of them.
+fn beside_nested(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
+    let case = suite.case("event in two spans, flat beside nested");
+    let spans = || InnermostFirst(vec![request(), step()]);
     let case = {
         let _subscriber = set_default(ours(|| &OURS)?);
-        case.ours(OUR_NAME, Operation::new(|| drop(request())).allocates_at_most(1))
+        let _spans = spans();
+        case.ours(OUR_NAME, Operation::new(event).writes_to(&OURS).allocates_at_most(0))
     };
-    let _subscriber = set_default(theirs(|| &THEIRS));
-    case.peer(PEER, Operation::new(|| drop(request()))).done();
+    let nested = json_subscriber::layer().flatten_event(true).with_current_span(false);
+    let _subscriber = set_default(registry().with(nested.with_writer(|| &THEIRS)));
+    let _spans = spans();
+    case.peer("json-subscriber, nested", Operation::new(event).writes_to(&THEIRS)).done();
     Ok(())
+}
+
+fn operation(
+    suite: &mut Suite,
+    name: &str,
+    run: fn(),
+    most_allocations: u32,
+) -> Result<(), Box<dyn Error>> {
+    let case = suite.case(name);
+    let case = {
+        let _subscriber = set_default(ours(|| &OURS)?);
+        case.ours(OUR_NAME, Operation::new(run).allocates_at_most(most_allocations))
+    };
+    let case = {
+        // As `init` installs it. The peers have no filter either.
+        let logger = builder(|| &OURS).synchronous().build()?;
+        let _subscriber = set_default(logger.subscriber());
+        let alone = format!("{OUR_NAME}, the only layer");
+        case.ours(&alone, Operation::new(run).allocates_at_most(most_allocations))
+    };
+    let case = {
+        let _subscriber = set_default(tracing_json(|| &THEIRS));
+        case.peer(TRACING_JSON, Operation::new(run))
+    };
+    let _subscriber = set_default(json_subscriber(|| &THEIRS));
+    case.peer(JSON_SUBSCRIBER, Operation::new(run)).done();
+    Ok(())
+}
+
+/// Texts are searched for secrets, and have none. What is searched in a span is searched when it is
+/// made.
+fn redaction(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
+    let mut case = suite.case("event in a span, texts searched");
+    for (name, redactor) in [("off", Redactor::default()), ("on", Redactor::standard())] {
+        let logger = builder(|| &OURS).synchronous().redact(redactor).build()?;
+        let _subscriber = set_default(registry().with(logger.layer()));
+        let _span = request();
+        case = case.ours(name, Operation::new(event).writes_to(&OURS).allocates_at_most(0));
+    }
+    case.done();
+    Ok(())
+}
+
+/// Lines that a thread of the logger's writes: from one thread and from four at once, until all are
+/// written. The queue has room for them all: while four threads want two cores, the one that writes
+/// may have to wait for its turn.
+fn queued(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
+    const LINES: u32 = 20_000;
+    let logger = builder(|| &OURS).queued().queue_bytes(16 << 20).build()?;
+    let dispatch = Dispatch::new(registry().with(logger.layer()));
+    let lost = Cell::new(0);
+    let log = |threads: u32| {
+        let (_, lines_before) = OURS.read();
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    dispatcher::with_default(&dispatch, || {
+                        (0..LINES / threads).for_each(|_| event());
+                    });
+                });
+            }
+        });
+        let report = logger.flush(Duration::from_secs(10));
+        let (_, lines) = OURS.read();
+        assert_eq!(lines - lines_before, u64::from(LINES), "{report:?}");
+        lost.set(lost.get() + report.dropped() + report.failed() + report.pending());
+    };
+    // Too long to be run a thousand times.
+    let run = |threads: u32| Operation::new(move || log(threads)).of(LINES).prepare(|| ());
+    let case = suite.case("event, queued, until it is written").long();
+    case.ours("one thread", run(1)).ours("four threads", run(4)).done();
+    if lost.get() > 0 {
+        return Err(format!("{} lines were lost", lost.get()).into());
+    }
+    Ok(())
+}
+
+/// A callsite that is not written: below the level, and where another target has a level that would
+/// let it through. Beside `tracing` with nothing but a filter.
+fn disabled(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
+    let run: fn() = || debug!(batch = black_box(17_u64), "not written");
+    let case = suite.case("disabled callsite");
+    let case = {
+        let _subscriber = set_default(ours(|| &OURS)?);
+        case.ours(OUR_NAME, Operation::new(run).allocates_at_most(0))
+    };
+    {
+        let _subscriber = set_default(registry().with(LevelFilter::INFO));
+        case.peer("tracing, LevelFilter", Operation::new(run)).done();
+    }
+    let case = suite.case("disabled callsite, another target enabled");
+    let case = {
+        let logger = builder(|| &OURS).level("info,orders=debug").synchronous().build()?;
+        let _subscriber = set_default(registry().with(logger.layer()));
+        case.ours(OUR_NAME, Operation::new(run).allocates_at_most(0))
+    };
+    let _subscriber = set_default(registry().with("info,orders=debug".parse::<Targets>()?));
+    case.peer("tracing, Targets", Operation::new(run)).done();
+    Ok(())
+}
+
+fn builder<M>(writer: M) -> StructuredLoggerBuilder
+where
+    M: for<'w> MakeWriter<'w> + Send + 'static,
+{
+    StructuredLogger::builder()
+        .service("orders")
+        .environment("bench")
+        .level("info")
+        .format(Format::Json)
+        .writer(writer)
 }
 
 fn ours<M>(writer: M) -> Result<impl Subscriber + Send + Sync, obs_logging::Error>
 where
     M: for<'w> MakeWriter<'w> + Send + 'static,
 {
-    let logger = StructuredLogger::builder()
-        .service("orders")
-        .environment("bench")
-        .level("info")
-        .format(Format::Json)
-        .writer(writer)
-        .synchronous()
-        .build()?;
+    let logger = builder(writer).synchronous().build()?;
     Ok(registry().with(logger.layer()))
 }
 
-/// Without a filter of its own, which would cost it.
-fn theirs<M>(writer: M) -> impl Subscriber + Send + Sync
+/// Without a filter of its own, which would cost it, and with each span once.
+fn tracing_json<M>(writer: M) -> impl Subscriber + Send + Sync
 where
     M: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let json =
-        fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+    let json = fmt::layer().json().flatten_event(true).with_current_span(false);
+    registry().with(json.with_writer(writer))
+}
+
+/// As ours: flat, with the fields of all spans, each key once.
+fn json_subscriber<M>(writer: M) -> impl Subscriber + Send + Sync
+where
+    M: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let json = json_subscriber::layer()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .flatten_span_list_on_top_level(true);
     registry().with(json.with_writer(writer))
 }
 
@@ -121,25 +263,23 @@ impl Drop for InnermostFirst {
     }
 }
 
-/// Both sides write one line, in JSON, with the event's fields and the span's.
+/// All write one line, in JSON, with the event's fields and the spans'.
 fn check_lines() -> Result<(), Box<dyn Error>> {
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let line = |writer: &Captured| -> Result<Value, Box<dyn Error>> {
-        let _span = request();
-        event();
-        Ok(serde_json::from_str(&writer.text())?)
+    let line = |subscriber: Dispatch, captured: &Captured| -> Result<Value, Box<dyn Error>> {
+        dispatcher::with_default(&subscriber, || {
+            let _spans = InnermostFirst(vec![request(), step()]);
+            event();
+        });
+        Ok(serde_json::from_str(&captured.text())?)
     };
-    let ours = {
-        let _subscriber = set_default(ours(move || writer.clone())?);
-        line(&captured)?
-    };
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let theirs = {
-        let _subscriber = set_default(theirs(move || writer.clone()));
-        line(&captured)?
-    };
+    let captured: [Captured; 3] = std::array::from_fn(|_| Captured::default());
+    let writers = captured.clone().map(|captured| move || captured.clone());
+    let [to_ours, to_tracing_json, to_json_subscriber] = writers;
+    let lines = [
+        line(ours(to_ours)?.into(), &captured[0])?,
+        line(tracing_json(to_tracing_json).into(), &captured[1])?,
+        line(json_subscriber(to_json_subscriber).into(), &captured[2])?,
+    ];
     let expected = [
         ("message", json!("Batch processing completed")),
         ("level", json!("INFO")),
@@ -149,11 +289,15 @@ fn check_lines() -> Result<(), Box<dyn Error>> {
         ("order", json!(4711)),
         ("customer", json!("acme")),
         ("region", json!("eu-west-1")),
+        ("attempt", json!(1)),
     ];
-    for (key, value) in expected {
-        let of_span = theirs.get("span").and_then(|span| span.get(key));
-        if ours.get(key) != Some(&value) || theirs.get(key).or(of_span) != Some(&value) {
-            return Err(format!("{key} is not {value} in both of: {ours} {theirs}").into());
+    for line in &lines {
+        let spans = line.get("spans").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        for (key, value) in &expected {
+            let found = std::iter::once(line).chain(spans).find_map(|object| object.get(key));
+            if found != Some(value) {
+                return Err(format!("{key} is not {value} in {line}").into());
+            }
         }
     }
     Ok(())

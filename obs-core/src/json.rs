@@ -23,6 +23,41 @@ pub use cursor::{Cursor, Piece};
 /// Writes `text` as a JSON string, with its quotes.
 #[inline]
 pub fn string(buf: &mut Vec<u8>, text: &str) {
+    match quoted_in_one(text.as_bytes()) {
+        Some((both, len)) => {
+            let end = buf.len() + len;
+            buf.extend_from_slice(&both.to_le_bytes());
+            buf.truncate(end);
+        }
+        None => longer_string(buf, text),
+    }
+}
+
+/// A string of 4 to 14 bytes that has nothing to escape, with its quotes, in one word: most are so.
+#[inline(always)]
+fn quoted_in_one(bytes: &[u8]) -> Option<(u128, usize)> {
+    const QUOTE: u128 = b'"' as u128;
+    let len = bytes.len();
+    let (inside, found) =
+        if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            if len > 14 {
+                return None;
+            }
+            let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+            let inside = u128::from(first) | u128::from(last) << (8 * (len - 8));
+            (inside, candidates(first) | candidates(last))
+        } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            let inside = u128::from(first) | u128::from(last) << (8 * (len - 4));
+            (inside, candidates(u64::from(first) | u64::from(last) << 32))
+        } else {
+            return None;
+        };
+    (found == 0).then_some((inside << 8 | QUOTE | QUOTE << (8 * (len + 1)), len + 2))
+}
+
+#[inline(never)]
+fn longer_string(buf: &mut Vec<u8>, text: &str) {
     // At once, so that a string is at most one move of the buffer.
     buf.reserve(text.len() + 2);
     buf.push(b'"');
@@ -33,11 +68,33 @@ pub fn string(buf: &mut Vec<u8>, text: &str) {
 /// Writes the inside of a JSON string: `text`, escaped, without quotes.
 #[inline]
 pub fn escaped(buf: &mut Vec<u8>, text: &str) {
-    if is_plain(text.as_bytes()) {
-        buf.extend_from_slice(text.as_bytes());
-    } else {
-        escaped_from(buf, text.as_bytes());
+    let bytes = text.as_bytes();
+    if !is_plain(bytes) {
+        escaped_from(buf, bytes);
+    } else if !append_ends::<32>(buf, bytes)
+        && !append_ends::<16>(buf, bytes)
+        && !append_ends::<8>(buf, bytes)
+        && !append_ends::<4>(buf, bytes)
+    {
+        buf.extend_from_slice(bytes);
     }
+}
+
+/// Appends `bytes`, where they are N to 2 × N, as a beginning and an end, which overlap: two moves of
+/// constant size instead of a call. Returns false, having done nothing, where they are not so many.
+#[inline(always)]
+fn append_ends<const N: usize>(buf: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else {
+        return false;
+    };
+    if bytes.len() > 2 * N {
+        return false;
+    }
+    let end = buf.len() + bytes.len();
+    buf.extend_from_slice(first);
+    buf.truncate(end - N);
+    buf.extend_from_slice(last);
+    true
 }
 
 /// Writes what has something to escape, or may have.
@@ -77,7 +134,24 @@ pub fn display(buf: &mut Vec<u8>, value: impl Display) {
 
 /// Writes a number: shortest digits that read back as the same `f64`, whole numbers without a
 /// fraction; `null` for NaN and infinities, which JSON does not have.
+#[inline]
 pub fn float(buf: &mut Vec<u8>, value: f64) {
+    match cursor::short_decimal(value) {
+        Some((word, len)) => append_word(buf, word, len),
+        None => longer_float(buf, value),
+    }
+}
+
+/// The first `len` bytes of a word, in one move.
+#[inline(always)]
+fn append_word(buf: &mut Vec<u8>, word: u64, len: usize) {
+    let end = buf.len() + len;
+    buf.extend_from_slice(&word.to_le_bytes());
+    buf.truncate(end);
+}
+
+#[inline(never)]
+fn longer_float(buf: &mut Vec<u8>, value: f64) {
     // Casts saturate and round towards zero: cheaper than `trunc`, which is a call on machines
     // without an instruction for it.
     #[expect(clippy::cast_possible_truncation, reason = "compared with the value")]
@@ -130,13 +204,26 @@ fn decimal(buf: &mut Vec<u8>, thousandths: u64) {
 }
 
 /// Writes an unsigned integer.
+#[inline]
 pub fn uint(buf: &mut Vec<u8>, value: u64) {
+    match cursor::short_uint(value) {
+        Some((word, len)) => append_word(buf, word, len),
+        None => longer_uint(buf, value),
+    }
+}
+
+#[inline(never)]
+fn longer_uint(buf: &mut Vec<u8>, value: u64) {
     buf.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Writes an integer.
+#[inline]
 pub fn int(buf: &mut Vec<u8>, value: i64) {
-    buf.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    if value < 0 {
+        buf.push(b'-');
+    }
+    uint(buf, value.unsigned_abs());
 }
 
 /// Writes `true` or `false`.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use obs_core::json;
+use obs_core::json::{self, Piece};
 use obs_core::redact::Redactor;
 use tracing_core::{Level, Metadata};
 
@@ -43,11 +43,12 @@ pub(crate) fn key_name(name: &str) -> std::borrow::Cow<'_, str> {
 #[derive(Debug)]
 pub(crate) struct Callsite {
     /// `,"level":"INFO","message":`
-    pub(crate) head: Box<[u8]>,
-    /// `,"logger":"app::orders","module":"app::orders"`
-    pub(crate) origin: Box<[u8]>,
+    pub(crate) head: Piece,
+    /// `,"logger":"app::orders","module":"app::orders"`, and then the tail: the function, where there
+    /// is one, comes between them.
+    pub(crate) origin_and_tail: Box<[u8]>,
     /// `,"line":42,"service":"orders","environment":"dev"`
-    pub(crate) tail: Box<[u8]>,
+    tail: usize,
     pub(crate) fields: Box<[Plan]>,
     /// Two of the fields have one name.
     pub(crate) repeats: bool,
@@ -114,10 +115,12 @@ impl Callsite {
             }
         }
         line.extend_from_slice(tail);
+        let tail = origin.len();
+        origin.extend_from_slice(&line);
         Self {
-            head: head.into(),
-            origin: origin.into(),
-            tail: line.into(),
+            head: Piece::new(&head),
+            origin_and_tail: origin.into(),
+            tail,
             fields,
             repeats,
             is_log_record,
@@ -134,6 +137,14 @@ impl Callsite {
             write(out);
             self.redactor.redact_encoded(out, start);
         }
+    }
+
+    pub(crate) fn origin(&self) -> &[u8] {
+        &self.origin_and_tail[..self.tail]
+    }
+
+    pub(crate) fn tail(&self) -> &[u8] {
+        &self.origin_and_tail[self.tail..]
     }
 }
 
@@ -213,22 +224,55 @@ impl Callsites {
 /// counter that other threads touch.
 #[derive(Debug, Default)]
 pub(crate) struct SeenCallsites {
-    seen: HashMap<(u64, usize), Arc<Callsite>, BuildHasherDefault<AddressHasher>>,
+    /// By the lowest bits of its address that differ, the callsite of which it was last.
+    recent: [Recent; RECENT],
+    seen: HashMap<(u64, usize), usize, BuildHasherDefault<AddressHasher>>,
+    made: Vec<Arc<Callsite>>,
+}
+
+/// A power of two, as many as a loop may log in turn.
+const RECENT: usize = 32;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    logger: u64,
+    /// Of the metadata; 0 where there is none.
+    address: usize,
+    /// Its place in `made`.
+    made: usize,
 }
 
 impl SeenCallsites {
+    #[inline]
     pub(crate) fn get(
         &mut self,
         callsites: &Callsites,
         metadata: &'static Metadata<'static>,
     ) -> &Callsite {
+        let (logger, address) = (callsites.logger, std::ptr::from_ref(metadata) as usize);
+        let slot = (address / align_of::<Metadata<'_>>()) % RECENT;
+        if self.recent[slot].address != address || self.recent[slot].logger != logger {
+            let made = self.look(callsites, metadata, address);
+            self.recent[slot] = Recent { logger, address, made };
+        }
+        &self.made[self.recent[slot].made]
+    }
+
+    fn look(
+        &mut self,
+        callsites: &Callsites,
+        metadata: &'static Metadata<'static>,
+        address: usize,
+    ) -> usize {
         /// A bound for processes that make and drop loggers again and again, such as tests.
         const MOST: usize = 16 * 1024;
-        if self.seen.len() >= MOST {
-            self.seen.clear();
+        if self.made.len() >= MOST {
+            *self = Self::default();
         }
-        let address = std::ptr::from_ref(metadata) as usize;
-        self.seen.entry((callsites.logger, address)).or_insert_with(|| callsites.find(metadata))
+        *self.seen.entry((callsites.logger, address)).or_insert_with(|| {
+            self.made.push(callsites.find(metadata));
+            self.made.len() - 1
+        })
     }
 }
 

@@ -1,20 +1,20 @@
 //! Encodes one event into its line.
 
 use obs_core::RequestContext;
-use obs_core::clock::millis_since_epoch;
 use obs_core::health;
-use obs_core::ids::{SpanId, SpanIds, TraceId};
+use obs_core::ids::{SpanId, TraceId};
 use obs_core::json::{self, Object};
 use obs_core::redact::REDACTED;
-use tracing_core::Event;
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_core::{Event, Subscriber};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::callsite::{Callsite, key_name, member};
-use crate::fields::Fields;
+use crate::entered::{self, Current};
+use crate::fields::{Fields, NONE};
 use crate::format::Format;
-use crate::layer::Core;
+use crate::layer::{Around, Core};
 use crate::scratch::Scratch;
-use crate::span;
+use crate::span::View;
 use crate::visitor::{LogRecord, Visitor};
 use crate::{limit, text};
 
@@ -23,44 +23,38 @@ impl Core {
     ///
     /// The event's fields are encoded before the span's are copied: they are the application's code,
     /// which must run under no lock, and which of them there are decides what the span's give way to.
-    pub(crate) fn encode<'a, S: LookupSpan<'a>>(
+    pub(crate) fn encode<S>(
         &self,
         event: &Event<'_>,
-        span: Option<&SpanRef<'a, S>>,
+        around: &Around<'_, '_, S>,
         scratch: &mut Scratch,
-    ) {
-        let Scratch { line, fields, appended, log_record, second, callsites, .. } = scratch;
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Scratch { line, fields, appended, log_record, second, callsites, view, .. } = scratch;
         let callsite = callsites.get(&self.callsites, event.metadata());
         line.clear();
-        second.write(line, millis_since_epoch(self.clock.now()));
-        line.extend_from_slice(&callsite.head);
+        second.write(line, self.clock.now());
+        callsite.head.append_to(line);
         let mut visitor = Visitor::new(callsite, fields, line, log_record);
         event.record(&mut visitor);
         visitor.finish();
 
-        write_origin(line, callsite, log_record, span.map(SpanRef::name));
-        // The request outside, the span's lock inside: what the request's last handle may run when
-        // it is dropped, runs under no lock.
+        let place = place(event, around, self.id, view);
+        // The request outside, the span inside: what the request's last handle may run when it is
+        // dropped, runs while nothing is borrowed.
         RequestContext::with_current(|request| {
             appended.clear();
             if let Some(request) = request {
                 self.copy_appended(request, appended);
-                request.write_log_fields(&mut Object::resume(line, false));
             }
-            let seen = span.and_then(|span| {
-                span::view(span, self.id, |view| {
-                    write_trace(line, view.ids, request);
-                    appended.write_without(&[fields, view.fields], line);
-                    view.fields.write_without(&[fields], line);
-                })
-            });
-            if seen.is_none() {
-                write_trace(line, None, request);
-                appended.write_without(&[fields], line);
+            let rest = Rest { callsite, log_record, request, appended, fields };
+            match place {
+                Place::Outside => rest.write(None, line),
+                Place::Apart => rest.write(Some(view), line),
+                Place::Entered(layer) => entered::with(layer, |view| rest.write(view, line)),
             }
         });
-        line.extend_from_slice(fields.bytes());
-        line.push(b'}');
     }
 
     /// Copies the fields that were appended to the request, as they stand in a line.
@@ -81,8 +75,9 @@ impl Core {
     }
 
     /// Cuts the encoded line to its size.
+    #[inline]
     pub(crate) fn finish(&self, line: &mut Vec<u8>) {
-        if limit::fit(line, self.max_line_bytes) {
+        if line.len() > self.max_line_bytes && limit::fit(line, self.max_line_bytes) {
             health::count(health::Event::Trimmed);
         }
     }
@@ -109,14 +104,92 @@ impl Core {
     }
 }
 
+/// Which span an event is in.
+enum Place {
+    Outside,
+    /// The innermost that the thread has entered, of this layer's; what lines take from it is kept.
+    Entered(u64),
+    /// Another one, of which the line takes what was read into the view at hand.
+    Apart,
+}
+
+fn place<S>(event: &Event<'_>, around: &Around<'_, '_, S>, logger: u64, view: &mut View) -> Place
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let (layer, context) = match around {
+        Around::Nowhere => return Place::Outside,
+        Around::Span(span) => {
+            view.read(span, logger);
+            return Place::Apart;
+        }
+        Around::Told { layer, context } => (layer, context),
+    };
+    if event.is_contextual() {
+        match entered::current(*layer) {
+            Current::Fresh => return Place::Entered(*layer),
+            Current::Stale(id) => {
+                let Some(span) = context.span(&id) else { return Place::Outside };
+                view.read(&span, logger);
+                drop(span);
+                entered::keep(*layer, &id, view);
+                return Place::Entered(*layer);
+            }
+            Current::Unknown => {}
+        }
+    }
+    let Some(span) = context.event_span(event) else { return Place::Outside };
+    view.read(&span, logger);
+    Place::Apart
+}
+
+/// What comes after the message.
+struct Rest<'a> {
+    callsite: &'a Callsite,
+    log_record: &'a LogRecord,
+    request: Option<&'a RequestContext>,
+    appended: &'a Fields,
+    fields: &'a Fields,
+}
+
+impl Rest<'_> {
+    fn write(&self, view: Option<&View>, line: &mut Vec<u8>) {
+        let Self { callsite, log_record, request, appended, fields } = *self;
+        let spans = view.map_or(&NONE, |view| &view.fields);
+        // At once: most of what comes is known.
+        line.reserve(
+            callsite.origin_and_tail.len() + fields.bytes().len() + spans.bytes().len() + ROOM,
+        );
+        if view.is_none() && !callsite.is_log_record {
+            line.extend_from_slice(&callsite.origin_and_tail);
+        } else {
+            write_origin(line, callsite, log_record, view.map(|view| &*view.function));
+        }
+        if let Some(request) = request {
+            request.write_log_fields(&mut Object::resume(line, false));
+        }
+        match view {
+            Some(view) if !view.ids.is_empty() => line.extend_from_slice(&view.ids),
+            _ => write_request_trace(line, request),
+        }
+        appended.write_without(&[fields, spans], line);
+        spans.write_without(&[fields], line);
+        line.extend_from_slice(fields.bytes());
+        line.push(b'}');
+    }
+}
+
+/// Enough for the request's ids and the trace's.
+const ROOM: usize = 512;
+
 /// Writes `logger`, `module`, `function`, `line`, `service` and `environment`.
 fn write_origin(
     line: &mut Vec<u8>,
     callsite: &Callsite,
     log_record: &LogRecord,
-    function: Option<&str>,
+    function: Option<&[u8]>,
 ) {
-    line.extend_from_slice(&callsite.origin);
+    line.extend_from_slice(callsite.origin());
     if callsite.is_log_record {
         for (key, value) in
             [(&br#","logger":"#[..], &log_record.target), (br#","module":"#, &log_record.module)]
@@ -128,28 +201,27 @@ fn write_origin(
         }
     }
     if let Some(function) = function {
-        line.extend_from_slice(br#","function":"#);
-        json::string(line, function);
+        line.extend_from_slice(function);
     }
-    if !log_record.line.is_empty() {
+    if callsite.is_log_record && !log_record.line.is_empty() {
         line.extend_from_slice(br#","line":"#);
         line.extend_from_slice(&log_record.line);
     }
-    line.extend_from_slice(&callsite.tail);
+    line.extend_from_slice(callsite.tail());
 }
 
-/// Writes the ids of the span's trace, else of the trace that the request continues.
-fn write_trace(line: &mut Vec<u8>, ids: Option<SpanIds>, request: Option<&RequestContext>) {
-    if let Some(ids) = ids {
-        write_ids(line, ids.trace_id, Some(ids.span_id));
-    } else if let Some(parent) = request.and_then(RequestContext::trace) {
+/// Writes the ids of the trace that the request continues, where the span has none.
+fn write_request_trace(line: &mut Vec<u8>, request: Option<&RequestContext>) {
+    let Some(request) = request else { return };
+    if let Some(parent) = request.trace() {
         write_ids(line, parent.trace_id, parent.parent_id);
-    } else if let Some(id) = request.and_then(RequestContext::xray_trace_id) {
+    } else if let Some(id) = request.xray_trace_id() {
         member(line, "xray_trace_id", id);
     }
 }
 
-fn write_ids(line: &mut Vec<u8>, trace: TraceId, span: Option<SpanId>) {
+/// Writes `trace_id`, `span_id` and `xray_trace_id`.
+pub(crate) fn write_ids(line: &mut Vec<u8>, trace: TraceId, span: Option<SpanId>) {
     let mut hex = [0; 32];
     write_hex(&mut hex, trace.to_u128());
     line.extend_from_slice(br#","trace_id":""#);

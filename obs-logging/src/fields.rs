@@ -3,11 +3,13 @@
 
 use std::ops::Range;
 
+use obs_core::json::Piece;
+
 /// A field's name, encoded once per callsite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     /// `,"name":`
-    encoded: Box<[u8]>,
+    encoded: Piece,
     bit: u64,
 }
 
@@ -16,7 +18,7 @@ impl Key {
         let mut encoded = Vec::with_capacity(name.len() + 4);
         encode_key(&mut encoded, name);
         let bit = bit_of(&encoded);
-        Self { encoded: encoded.into_boxed_slice(), bit }
+        Self { encoded: Piece::new(&encoded), bit }
     }
 }
 
@@ -69,9 +71,10 @@ impl Fields {
     }
 
     /// Adds a field whose value `write` appends. It may stand there already: see [`Fields::dedupe`].
+    #[inline]
     pub(crate) fn push(&mut self, key: &Key, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(&key.encoded);
+        key.encoded.append_to(&mut self.bytes);
         self.end(start, key.bit, write);
     }
 
@@ -82,6 +85,7 @@ impl Fields {
         self.end(start, bit_of(&self.bytes[start..]), write);
     }
 
+    #[inline]
     fn end(&mut self, start: usize, bit: u64, write: impl FnOnce(&mut Vec<u8>)) {
         let value = self.bytes.len();
         write(&mut self.bytes);
@@ -117,7 +121,14 @@ impl Fields {
     }
 
     /// Appends to `line` the fields whose names none of `inner` has.
+    #[inline]
     pub(crate) fn write_without(&self, inner: &[&Fields], line: &mut Vec<u8>) {
+        if !self.is_empty() {
+            self.write_some_without(inner, line);
+        }
+    }
+
+    fn write_some_without(&self, inner: &[&Fields], line: &mut Vec<u8>) {
         if inner.iter().all(|inner| self.mask & inner.mask == 0) {
             line.extend_from_slice(&self.bytes);
             return;
@@ -208,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_plain_is_escaped() {
-        assert_eq!(text(&Key::new("a \"b\"\n").encoded), r#","a \"b\"\n":"#);
+        assert_eq!(text(Key::new("a \"b\"\n").encoded.as_bytes()), r#","a \"b\"\n":"#);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The layer: what happens when `tracing` tells of a span or an event.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use obs_core::RequestContext;
 use obs_core::clock::{Clock, millis_since_epoch};
@@ -9,12 +10,13 @@ use obs_core::lane::{Lane, Lines, on_lane_thread};
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use tracing_subscriber::{Layer, Registry};
 
 use crate::admission::{Admission, Policy};
 use crate::buffer::Buffer;
 use crate::callsite::Callsites;
+use crate::entered;
 use crate::format::Format;
 use crate::held;
 use crate::level::{Levels, LineFilter};
@@ -49,7 +51,7 @@ impl Core {
     /// Writes an event of the logger's own, which no subscriber was told of.
     pub(crate) fn log_own(&self, event: &Event<'_>) {
         scratch::with(|scratch| {
-            self.encode::<Registry>(event, None, scratch);
+            self.encode::<Registry>(event, &Around::Nowhere, scratch);
             self.finish(&mut scratch.line);
             self.push(&scratch.line, &mut scratch.text);
         });
@@ -119,10 +121,31 @@ impl Drop for Core {
 /// See [`StructuredLogger::layer`](crate::StructuredLogger::layer).
 #[derive(Debug)]
 pub(crate) struct LogLayer {
+    /// Tells layers apart in a thread's memory: one logger may have several, in as many subscribers.
+    id: u64,
     pub(crate) core: Arc<Core>,
     pub(crate) levels: Arc<Levels>,
     /// The level, to be asked again where more than it decides.
     pub(crate) lines: Arc<LineFilter>,
+}
+
+impl LogLayer {
+    pub(crate) fn new(core: Arc<Core>, levels: Arc<Levels>, lines: Arc<LineFilter>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), core, levels, lines }
+    }
+}
+
+/// Where an event finds the span that it is in.
+pub(crate) enum Around<'c, 'a, S: LookupSpan<'a>> {
+    Nowhere,
+    /// It is this one, or its nearest parent that the logger knows.
+    Span(&'c SpanRef<'a, S>),
+    /// As a layer was told of it.
+    Told {
+        layer: u64,
+        context: &'c Context<'a, S>,
+    },
 }
 
 impl<S> Layer<S> for LogLayer
@@ -181,7 +204,8 @@ where
                     None => return,
                 }
             }
-            core.encode(event, context.event_span(event).as_ref(), scratch);
+            let around = Around::Told { layer: self.id, context: &context };
+            core.encode(event, &around, scratch);
             rate::write_suppressed(suppressed, &mut scratch.line);
             core.finish(&mut scratch.line);
             if admission == Admission::Hold {
@@ -193,5 +217,13 @@ where
             }
             core.push(&scratch.line, &mut scratch.text);
         });
+    }
+
+    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
+        entered::enter(self.id, id);
+    }
+
+    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
+        entered::exit(self.id, id);
     }
 }

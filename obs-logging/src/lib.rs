@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod admission;
+mod alone;
 mod append;
 mod buffer;
 mod builder;
 mod callsite;
 mod encode;
+mod entered;
 mod error;
 mod failure;
 mod fields;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use obs_core::clock::{Clock, millis_since_epoch};
+use obs_core::clock::Clock;
 use obs_core::json::{self, Object};
 use obs_core::lane::Lost;
 use tracing_core::Level;
@@ -31,7 +31,7 @@ impl Notices {
         write: impl FnOnce(&mut Object<'_>),
     ) -> Vec<u8> {
         let mut line = Vec::new();
-        Second::default().write(&mut line, millis_since_epoch(self.clock.now()));
+        Second::default().write(&mut line, self.clock.now());
         line.extend_from_slice(br#","level":"#);
         json::string(&mut line, level_name(level));
         line.extend_from_slice(br#","message":"#);

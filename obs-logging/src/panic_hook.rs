@@ -30,7 +30,7 @@ use tracing_core::{Dispatch, LevelFilter, dispatcher};
 use tracing_subscriber::Registry;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::layer::Core;
+use crate::layer::{Around, Core};
 use crate::level::Levels;
 use crate::own_event::{self, Panicked};
 use crate::{held, scratch, span};
@@ -199,10 +199,14 @@ impl Panic {
             scratch::with(|scratch| {
                 // The panic may have poisoned the span: its line is written all the same.
                 let in_span = looks_at_span.then(|| {
-                    guard::caught(|| core.encode(event, self.span_for(core).as_ref(), scratch))
+                    guard::caught(|| {
+                        let span = self.span_for(core);
+                        let around = span.as_ref().map_or(Around::Nowhere, Around::Span);
+                        core.encode(event, &around, scratch);
+                    })
                 });
                 if in_span.flatten().is_none() {
-                    core.encode::<Registry>(event, None, scratch);
+                    core.encode::<Registry>(event, &Around::Nowhere, scratch);
                 }
                 core.finish(&mut scratch.line);
                 if let Some(request) = &self.request {

@@ -6,6 +6,7 @@ use obs_core::health::{self, Event};
 
 use crate::callsite::SeenCallsites;
 use crate::fields::Fields;
+use crate::span::View;
 use crate::timestamp::Second;
 use crate::visitor::LogRecord;
 
@@ -20,6 +21,8 @@ pub(crate) struct Scratch {
     /// The fields that were appended to the request.
     pub(crate) appended: Fields,
     pub(crate) log_record: LogRecord,
+    /// What is taken from a span that the thread has not entered, or not yet read.
+    pub(crate) view: View,
     pub(crate) second: Second,
     pub(crate) callsites: SeenCallsites,
 }
@@ -71,7 +74,19 @@ impl Drop for Nested {
 }
 
 impl Scratch {
+    /// Gives back what one large line has grown the buffers by.
+    #[inline]
     fn trim(&mut self) {
+        let Self { line, text, fields, appended, view, .. } = &*self;
+        let lines = line.capacity().max(text.capacity());
+        let fields = fields.capacity().max(appended.capacity()).max(view.capacity());
+        if lines.max(fields) > KEEP_BYTES {
+            self.trim_some();
+        }
+    }
+
+    #[cold]
+    fn trim_some(&mut self) {
         for buffer in [&mut self.line, &mut self.text] {
             if buffer.capacity() > KEEP_BYTES {
                 *buffer = Vec::new();
@@ -82,6 +97,7 @@ impl Scratch {
                 *fields = Fields::default();
             }
         }
+        self.view.trim();
     }
 }
 

@@ -5,22 +5,81 @@
 //! sees that joins again. Spans of one tree share one of [`EPOCHS`]; that other trees share it too
 //! costs a join too many now and then, never a wrong line.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use obs_core::ids::SpanIds;
+use obs_core::json;
 use tracing_core::span::Id;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use crate::encode::write_ids;
 use crate::fields::{Fields, NONE};
 
 static EPOCHS: [AtomicU64; 64] = [const { AtomicU64::new(0) }; 64];
 
-/// What a line takes from its span.
-#[derive(Debug)]
-pub(crate) struct SpanView<'a> {
-    pub(crate) fields: &'a Fields,
-    pub(crate) ids: Option<SpanIds>,
+/// What a line takes from its span: a copy, for as long as nothing in its tree is recorded anew.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    /// `,"function":"charge"`
+    pub(crate) function: Vec<u8>,
+    /// `,"trace_id":"…","span_id":"…","xray_trace_id":"…"`; empty where the span has no ids.
+    pub(crate) ids: Vec<u8>,
+    pub(crate) fields: Fields,
+    /// As a [`Record`]'s.
+    stripe: usize,
+    epoch: u64,
+    is_known: bool,
+}
+
+impl View {
+    #[inline]
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.is_known && self.epoch == EPOCHS[self.stripe].load(Ordering::Acquire)
+    }
+
+    /// The span was left: the buffers wait for the next one.
+    #[inline]
+    pub(crate) fn forget(&mut self) {
+        if self.is_known {
+            self.is_known = false;
+            self.trim();
+        }
+    }
+
+    /// Gives back what one large span has grown it by.
+    #[inline]
+    pub(crate) fn trim(&mut self) {
+        if self.capacity() > pool::LARGEST {
+            *self = Self::default();
+        }
+    }
+
+    /// What the buffers hold on to, in bytes.
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.fields.capacity() + self.function.capacity()
+    }
+
+    /// Reads what a line in `span` takes.
+    pub(crate) fn read<'a, S: LookupSpan<'a>>(&mut self, span: &SpanRef<'a, S>, logger: u64) {
+        self.function.clear();
+        self.function.extend_from_slice(br#","function":"#);
+        json::string(&mut self.function, span.name());
+        self.ids.clear();
+        self.fields.clear();
+        self.stripe = stripe_of(&span.id());
+        self.epoch = EPOCHS[self.stripe].load(Ordering::Acquire);
+        self.is_known = true;
+        with_record(span, logger, |record, ids| {
+            self.stripe = record.stripe;
+            self.epoch = record.epoch;
+            self.fields.extend_without(&record.fields, 0..record.fields.len(), &NONE);
+            if let Some(ids) = ids {
+                write_ids(&mut self.ids, ids.trace_id, Some(ids.span_id));
+            }
+        });
+    }
 }
 
 /// The extension: one record per logger, as several may see one span.
@@ -94,8 +153,8 @@ impl Drop for Record {
     }
 }
 
-/// Gives a new span its record. `own` are its fields, each name once.
-pub(crate) fn attach<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, logger: u64, own: &Fields) {
+/// Gives a new span its record. `own` are its fields, each name once; another buffer afterwards.
+pub(crate) fn attach<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, logger: u64, own: &mut Fields) {
     let mut record = Record {
         logger,
         stripe: stripe_of(&span.id()),
@@ -115,7 +174,7 @@ pub(crate) fn attach<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, logger: u64, 
         })
     });
     if inherited.is_none() {
-        record.join(&NONE, own);
+        std::mem::swap(&mut record.fields, own);
     }
     let mut extensions = span.extensions_mut();
     if let Some(known) = extensions.get_mut::<LogSpan>() {
@@ -142,16 +201,6 @@ pub(crate) fn update<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, logger: u64, 
         // It was current, and its own change does not make it stale.
         record.epoch = before + 1;
     }
-}
-
-/// Calls `read` with what the line takes from `span`, or from its nearest parent that has a record
-/// of this logger.
-pub(crate) fn view<'a, S: LookupSpan<'a>, R>(
-    span: &SpanRef<'a, S>,
-    logger: u64,
-    read: impl FnOnce(SpanView<'_>) -> R,
-) -> Option<R> {
-    with_record(span, logger, |record, ids| read(SpanView { fields: &record.fields, ids }))
 }
 
 /// Whether the span has a record of this logger.
@@ -216,18 +265,21 @@ fn stripe_of(id: &Id) -> usize {
 
 /// Buffers of spans that were closed, for the next ones.
 mod pool {
-    use super::{Cell, Fields};
+    use super::{Fields, RefCell};
 
     /// How many a thread keeps, and how large they may be.
     const MOST: usize = 64;
-    const LARGEST: usize = 16 * 1024;
+    pub(super) const LARGEST: usize = 16 * 1024;
 
     thread_local! {
-        static SPARE: Cell<Vec<Fields>> = const { Cell::new(Vec::new()) };
+        /// Borrowed only here, where nothing of the application runs.
+        static SPARE: RefCell<Vec<Fields>> = const { RefCell::new(Vec::new()) };
     }
 
+    // A span may be closed while its thread ends and this is gone.
+
     pub(super) fn take() -> Fields {
-        with_spare(Vec::pop).flatten().unwrap_or_default()
+        SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten().unwrap_or_default()
     }
 
     pub(super) fn give(mut fields: Fields) {
@@ -235,18 +287,11 @@ mod pool {
             return;
         }
         fields.clear();
-        with_spare(|spare| {
+        let _ending = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
             if spare.len() < MOST {
                 spare.push(fields);
             }
         });
-    }
-
-    fn with_spare<R>(work: impl FnOnce(&mut Vec<Fields>) -> R) -> Option<R> {
-        // A span may be closed while its thread ends and this is gone.
-        let mut spare = SPARE.try_with(Cell::take).ok()?;
-        let result = work(&mut spare);
-        let _ending = SPARE.try_with(|slot| slot.set(spare));
-        Some(result)
     }
 }

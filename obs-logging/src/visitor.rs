@@ -52,7 +52,9 @@ impl<'a> Visitor<'a> {
         log_record: &'a mut LogRecord,
     ) -> Self {
         fields.clear();
-        log_record.clear();
+        if callsite.is_log_record {
+            log_record.clear();
+        }
         let message_at = line.len();
         Self { callsite, fields, line, message_at, log_record, derived: false }
     }
@@ -213,6 +215,10 @@ impl Visit for Visitor<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        // A message is a text, whatever it is made of.
+        if self.plan(field).is_some_and(|plan| plan.role == Role::Message) {
+            return self.string(field, |out| debug(out, value));
+        }
         let mut aside = None;
         self.string(field, |out| aside = failure::asking(|| debug(out, value)));
         let Some(plan) = self.plan(field).filter(|plan| plan.role == Role::Plain) else { return };

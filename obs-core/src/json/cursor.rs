@@ -36,6 +36,18 @@ impl Piece {
     pub fn as_bytes(&self) -> &[u8] {
         &self.steps.as_flattened()[..self.len]
     }
+
+    /// Appends the piece to `buf`.
+    #[inline(always)]
+    pub fn append_to(&self, buf: &mut Vec<u8>) {
+        if self.len <= STEP {
+            let end = buf.len() + self.len;
+            buf.extend_from_slice(&self.first);
+            buf.truncate(end);
+        } else {
+            buf.extend_from_slice(self.as_bytes());
+        }
+    }
 }
 
 /// Writes JSON into a buffer of a size that does not change.
@@ -151,11 +163,11 @@ impl<'a> Cursor<'a> {
     /// Writes an unsigned integer.
     #[inline(always)]
     pub fn uint(&mut self, value: u64) {
-        if let Some(digits) = usize::try_from(value).ok().and_then(|n| THREE_DIGITS.get(n))
+        if let Some((word, len)) = three_digits(value)
             && let Some(place) = self.window()
         {
-            *place = digits.whole().to_le_bytes();
-            self.at += digits.whole_len();
+            *place = word.to_le_bytes();
+            self.at += len;
         } else {
             self.at = any_uint(self.buf, self.at, value);
         }
@@ -283,12 +295,34 @@ fn any_uint(buf: &mut [u8], at: usize, value: u64) -> usize {
     if value < EIGHT_DIGITS
         && let Some(place) = window(buf, at)
     {
-        let digits = u64::from_le_bytes(eight_digits(value));
-        let len = digits_of(value);
-        *place = (digits >> (8 * (8 - len))).to_le_bytes();
+        let (word, len) = up_to_eight_digits(value);
+        *place = word.to_le_bytes();
         at + len
     } else {
         any(buf, at, |bytes| super::uint(bytes, value))
+    }
+}
+
+/// The text of a number below 1000, and its length.
+#[inline(always)]
+fn three_digits(value: u64) -> Option<(u64, usize)> {
+    let digits = usize::try_from(value).ok().and_then(|n| THREE_DIGITS.get(n))?;
+    Some((digits.whole(), digits.whole_len()))
+}
+
+/// The text of a number below 10^8, and its length.
+#[inline]
+fn up_to_eight_digits(value: u64) -> (u64, usize) {
+    let len = digits_of(value);
+    (u64::from_le_bytes(eight_digits(value)) >> (8 * (8 - len)), len)
+}
+
+/// The text of a number of at most eight digits, and its length.
+#[inline]
+pub(super) fn short_uint(value: u64) -> Option<(u64, usize)> {
+    match three_digits(value) {
+        None if value < EIGHT_DIGITS => Some(up_to_eight_digits(value)),
+        short => short,
     }
 }
 
@@ -320,7 +354,7 @@ fn thirteen_digits(window: &mut [u8; 16], millis: u64) -> bool {
 /// point of the sum behind the last thousandth: its lowest bits are the rounded integer, where a
 /// conversion would also have to look for what an integer cannot hold.
 #[inline(always)]
-fn short_decimal(value: f64) -> Option<(u64, usize)> {
+pub(super) fn short_decimal(value: f64) -> Option<(u64, usize)> {
     const POINT: f64 = 4_503_599_627_370_496.0; // 2^52
     let magnitude = value.abs();
     let scaled = magnitude * 1000.0;

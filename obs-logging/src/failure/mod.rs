@@ -129,7 +129,7 @@ impl ErrorValue<'_> {
 
 impl Debug for ErrorValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !ASKING.get() {
+        if ASKING.get() == Asking::Nobody {
             return Display::fmt(self.error(), f);
         }
         // One of our layers asks. It gets the parts on the side, and recognizes by the text below
@@ -137,6 +137,7 @@ impl Debug for ErrorValue<'_> {
         let failure = self.failure();
         f.write_str(&failure.message)?;
         let _ending = ASIDE.try_with(|aside| aside.set(Some(Box::new(failure))));
+        ASKING.set(Asking::Answered);
         Ok(())
     }
 }
@@ -147,9 +148,17 @@ impl Display for ErrorValue<'_> {
     }
 }
 
+/// Whether this thread is inside [`asking`]. Told apart from the answer, of which nearly no value has
+/// one: a thread-local without a destructor is the cheapest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    Nobody,
+    Layer,
+    Answered,
+}
+
 thread_local! {
-    /// Whether this thread is inside [`asking`].
-    static ASKING: Cell<bool> = const { Cell::new(false) };
+    static ASKING: Cell<Asking> = const { Cell::new(Asking::Nobody) };
     /// From [`ErrorValue`]'s `Debug`, which may only write text, to the visitor that called it.
     static ASIDE: Cell<Option<Box<Failure>>> = const { Cell::new(None) };
 }
@@ -157,9 +166,11 @@ thread_local! {
 /// Runs `format`, which does not panic, and returns what an [`ErrorValue`] in it left aside. Any
 /// other formatting, such as the tracer's, gets the text alone.
 pub(crate) fn asking(format: impl FnOnce()) -> Option<Box<Failure>> {
-    let outer = ASKING.replace(true);
+    let outer = ASKING.replace(Asking::Layer);
     format();
-    ASKING.set(outer);
+    if ASKING.replace(outer) != Asking::Answered {
+        return None;
+    }
     ASIDE.try_with(Cell::take).ok().flatten()
 }
 

@@ -3,11 +3,15 @@
 
 // `cfg(test)` tells clippy that the helpers are test code as well.
 #[cfg(test)]
+mod alone;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 mod capture;
 #[cfg(test)]
 mod context;
+#[cfg(test)]
+mod entered;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
