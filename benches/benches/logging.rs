@@ -135,8 +135,8 @@ fn redaction(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
 /// written. The queue has room for them all: while four threads want two cores, the one that writes
 /// may have to wait for its turn.
 fn queued(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
-    const LINES: u32 = 20_000;
-    let logger = builder(|| &OURS).queued().queue_bytes(16 << 20).build()?;
+    const LINES: u32 = 100_000;
+    let logger = builder(|| &OURS).queued().queue_bytes(64 << 20).build()?;
     let dispatch = Dispatch::new(registry().with(logger.layer()));
     let lost = Cell::new(0);
     let log = |threads: u32| {
