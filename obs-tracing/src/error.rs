@@ -8,9 +8,14 @@ pub struct Error(Problem);
 
 #[derive(Debug)]
 enum Problem {
-    InvalidAddress { address: String, why: &'static str },
+    InvalidAddress {
+        address: String,
+        why: &'static str,
+    },
     InvalidRatio(f64),
     EmptyService,
+    #[cfg(feature = "sampling-aws")]
+    InvalidSampling(String),
 }
 
 impl Error {
@@ -26,6 +31,11 @@ impl Error {
         Self(Problem::EmptyService)
     }
 
+    #[cfg(feature = "sampling-aws")]
+    pub(crate) const fn invalid_sampling(why: String) -> Self {
+        Self(Problem::InvalidSampling(why))
+    }
+
     /// Whether the daemon's address cannot be read.
     pub const fn is_invalid_address(&self) -> bool {
         matches!(self.0, Problem::InvalidAddress { .. })
@@ -34,6 +44,12 @@ impl Error {
     /// Whether the sampler's ratio is not between 0 and 1.
     pub const fn is_invalid_ratio(&self) -> bool {
         matches!(self.0, Problem::InvalidRatio(_))
+    }
+
+    /// Whether central sampling cannot ask with the `SdkConfig` that it was given.
+    #[cfg(feature = "sampling-aws")]
+    pub const fn is_invalid_sampling(&self) -> bool {
+        matches!(self.0, Problem::InvalidSampling(_))
     }
 
     /// Whether the service's name is blank.
@@ -53,6 +69,8 @@ impl fmt::Display for Error {
             Problem::InvalidRatio(ratio) => {
                 write!(f, "the sampling ratio is {ratio}: expected a number from 0 to 1")
             }
+            #[cfg(feature = "sampling-aws")]
+            Problem::InvalidSampling(why) => write!(f, "central sampling: {why}"),
             Problem::EmptyService => {
                 f.write_str("the service's name is blank: give one, or leave it out")
             }

@@ -18,7 +18,7 @@ pub use error::Error;
 pub use obs_core::Redactor;
 pub use obs_core::lane::FlushReport;
 pub use obs_tracing_macros::traced;
-pub use sampler::Sampler;
+pub use sampler::{CentralSampling, Sampler, SamplingStatus};
 pub use tracer::{XRay, XRayBuilder, XRayTracer};
 pub use tracing_helper::TracingHelper;
 pub use value::Value;
@@ -31,4 +31,14 @@ pub mod __private {
     pub use crate::record::Field;
     pub use crate::traced::*;
     pub use crate::{__end as end, __frame as frame, __returned as returned, __value as value};
+}
+
+/// For `fuzz/` only: feature `__fuzz`.
+#[cfg(feature = "__fuzz")]
+#[doc(hidden)]
+pub mod __fuzz {
+    /// Panics where the property does not hold.
+    pub fn sampling_rules(input: &[u8]) {
+        crate::sampler::central::property::sampling_rules(input);
+    }
 }

@@ -12,7 +12,8 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::error::Error;
 use crate::layer::{SpanFilter, XRayLayer};
 use crate::record::SpanRecord;
-use crate::sampler::Sampler;
+use crate::sampler::central::{Place, Service};
+use crate::sampler::{RunningSampler, Sampler, SamplingStatus};
 use crate::xray::{DaemonAddress, DaemonSink, Encoder, NullSink};
 
 /// Traces to X-Ray: [`XRay::builder`] is where it begins.
@@ -138,8 +139,8 @@ impl XRayBuilder {
     ///
     /// # Errors
     ///
-    /// The sampler's ratio is not between 0 and 1, the daemon's address cannot be read, or the
-    /// service's name is blank.
+    /// The sampler's ratio is not between 0 and 1, an address (the daemon's, or that of its proxy) cannot be
+    /// read, or the service's name is blank.
     pub fn build(self) -> Result<XRayTracer, Error> {
         let is_off = env::flag(env::TRACES_DISABLED);
         self.sampler.check()?;
@@ -157,20 +158,31 @@ impl XRayBuilder {
         let version = self
             .version
             .or_else(|| env::first(&["AWS_LAMBDA_FUNCTION_VERSION"]).filter(|_| is_lambda));
-        let encoder = Encoder::new(identity, version, origin(is_lambda), self.redactor);
+        let origin = origin(is_lambda);
+        let service = Service {
+            name: identity.service.clone(),
+            origin: origin.unwrap_or_default().to_owned(),
+            ..Service::default()
+        };
+        let encoder = Encoder::new(identity, version, origin, self.redactor);
 
         let mut lane = Lane::<Records<SpanRecord>>::builder("xray");
         if let Some(bytes) = self.capacity_bytes {
             lane = lane.capacity_bytes(bytes);
         }
-        let address = match self.road {
-            Road::Discard => None,
-            Road::Daemon => Some(match env::first(env::XRAY_DAEMON) {
-                Some(text) => DaemonAddress::parse(&text)?,
-                None => DaemonAddress::default(),
-            }),
-            Road::DaemonAt(text) => Some(DaemonAddress::parse(&text)?),
+        let daemon = match &self.road {
+            Road::DaemonAt(text) => Some(text.clone()),
+            Road::Daemon | Road::Discard => env::first(env::XRAY_DAEMON),
         };
+        let address = match (&self.road, &daemon) {
+            (Road::Discard, _) => None,
+            (_, Some(text)) => Some(DaemonAddress::parse(text)?),
+            (_, None) => Some(DaemonAddress::default()),
+        };
+        // What is off asks nobody for rules.
+        let sampler = if is_off { Sampler::never() } else { self.sampler };
+        let place = Place { service, daemon: daemon.as_deref(), in_lambda: is_lambda };
+        let sampler = sampler.start(place)?;
         let lane = match address {
             // The filter lets nothing through: the lane stays empty and needs no thread.
             _ if is_off => lane.synchronous().start(NullSink::new(encoder)),
@@ -181,7 +193,7 @@ impl XRayBuilder {
         guard::silence_hook();
         Ok(XRayTracer {
             lane,
-            sampler: Arc::new(self.sampler),
+            sampler: Arc::new(sampler),
             level: if is_off { LevelFilter::OFF } else { level },
             in_lambda: self.in_lambda.unwrap_or(is_lambda),
         })
@@ -196,7 +208,7 @@ impl XRayBuilder {
 pub struct XRayTracer {
     lane: Lane<Records<SpanRecord>>,
     /// Shared with the layers: it is also what tells this tracer's spans from another's.
-    sampler: Arc<Sampler>,
+    sampler: Arc<RunningSampler>,
     level: LevelFilter,
     in_lambda: bool,
 }
@@ -239,6 +251,12 @@ impl XRayTracer {
         limit: Duration,
     ) -> impl Future<Output = FlushReport> + Send + use<> {
         self.lane.shutdown_async(limit)
+    }
+
+    /// How [`Sampler::xray_central`] is doing: how old its rules are, and what went wrong. `None`
+    /// with another sampler.
+    pub fn sampling(&self) -> Option<SamplingStatus> {
+        self.sampler.status()
     }
 
     /// How many segments were queued, sent and lost since the tracer was built.

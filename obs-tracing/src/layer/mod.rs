@@ -26,7 +26,7 @@ pub(crate) use filter::SpanFilter;
 pub(crate) use open::{OpenSpan, end_span, with_current, with_span};
 
 use crate::record::{Kind, SpanRecord, Status};
-use crate::sampler::Sampler;
+use crate::sampler::RunningSampler;
 use anchor::Anchor;
 use fields::{ErrorField, FieldCollector};
 
@@ -37,7 +37,7 @@ pub(crate) const MARKER: &str = "obs.traced";
 /// Makes segments of spans. Made by [`XRayTracer::layer`](crate::XRayTracer::layer).
 pub(crate) struct XRayLayer {
     lane: Lane<Records<SpanRecord>>,
-    sampler: Arc<Sampler>,
+    sampler: Arc<RunningSampler>,
     in_lambda: bool,
 }
 
@@ -52,16 +52,17 @@ struct Origin {
 impl XRayLayer {
     pub(crate) fn new(
         lane: Lane<Records<SpanRecord>>,
-        sampler: Arc<Sampler>,
+        sampler: Arc<RunningSampler>,
         in_lambda: bool,
     ) -> Self {
         Self { lane, sampler, in_lambda }
     }
 
     /// The first span of a trace in this process: decides the sampling, once for all below it.
-    fn root(&self, parent: Option<TraceParent>) -> Origin {
+    fn root(&self, parent: Option<TraceParent>, attributes: &Attributes<'_>) -> Origin {
         let trace_id = parent.map_or_else(TraceId::generate, |parent| parent.trace_id);
-        let sampled = self.sampler.decide(parent.and_then(|parent| parent.sampled), trace_id);
+        let decided = parent.and_then(|parent| parent.sampled);
+        let sampled = self.sampler.decide(decided, trace_id, |visit| attributes.record(visit));
         let parent_id = parent.and_then(|parent| parent.parent_id);
         Origin {
             ids: SpanIds { trace_id, span_id: SpanId::generate(), sampled },
@@ -75,7 +76,7 @@ impl XRayLayer {
         }
     }
 
-    fn origin<'a, S>(&self, span: &SpanRef<'a, S>, is_detached: bool) -> Option<Origin>
+    fn origin<'a, S>(&self, span: &SpanRef<'a, S>, attributes: &Attributes<'_>) -> Option<Origin>
     where
         S: Subscriber + LookupSpan<'a>,
     {
@@ -96,12 +97,13 @@ impl XRayLayer {
             return None;
         }
         // `parent: None` asks for a trace of its own, also within a request.
-        if is_detached {
-            return Some(self.root(None));
+        if attributes.is_root() {
+            return Some(self.root(None, attributes));
         }
-        Some(RequestContext::with_current(|context| {
-            self.root(context.and_then(RequestContext::trace))
-        }))
+        // Not within `with_current`: the sampler may run the application's `Debug`.
+        let parent =
+            RequestContext::with_current(|context| context.and_then(RequestContext::trace));
+        Some(self.root(parent, attributes))
     }
 }
 
@@ -111,7 +113,7 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let Some(origin) = self.origin(&span, attributes.is_root()) else { return };
+        let Some(origin) = self.origin(&span, attributes) else { return };
         let metadata = attributes.metadata();
         let open = origin.ids.sampled.then(|| {
             let anchor = origin.anchor.unwrap_or_else(Anchor::now);

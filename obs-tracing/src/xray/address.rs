@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::error::Error;
 
-/// The daemon's UDP address: a host (a name or an IP address) and a port.
+/// One of the daemon's addresses: a host (a name or an IP address) and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DaemonAddress {
     host: String,
@@ -14,25 +14,29 @@ pub(crate) struct DaemonAddress {
 }
 
 impl DaemonAddress {
-    /// Reads `host:port`, or `tcp:host:port udp:host:port` in either order, the two forms of
-    /// `AWS_XRAY_DAEMON_ADDRESS`. The TCP part serves sampling rules and is not used here.
+    /// Reads where segments are sent, over UDP: `host:port`, or `tcp:host:port udp:host:port` in
+    /// either order, the two forms of `AWS_XRAY_DAEMON_ADDRESS`.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let parts: Vec<&str> = text.split_whitespace().collect();
-        let udp = match parts[..] {
-            [] => return Err(Error::invalid_address(text, "is blank")),
-            [only] => only.strip_prefix("udp:").unwrap_or(only),
-            [first, second] => match (first.split_once(':'), second.split_once(':')) {
-                (Some(("tcp", _)), Some(("udp", udp))) | (Some(("udp", udp)), Some(("tcp", _))) => {
-                    udp
-                }
-                _ => return Err(Error::invalid_address(text, "is not one of tcp and one of udp")),
-            },
-            _ => return Err(Error::invalid_address(text, "has more than two parts")),
-        };
-        if udp.starts_with("tcp:") {
-            return Err(Error::invalid_address(text, "has no udp part"));
+        let [_, udp] = parts(text)?;
+        match udp {
+            Some(udp) => Self::read(text, udp),
+            None => Err(Error::invalid_address(text, "has no udp part")),
         }
-        let Some((host, port)) = udp.rsplit_once(':') else {
+    }
+
+    /// Reads where the daemon's proxy listens, over TCP, in the same forms.
+    pub(crate) fn parse_tcp(text: &str) -> Result<Self, Error> {
+        let [tcp, _] = parts(text)?;
+        match tcp {
+            Some(tcp) => Self::read(text, tcp),
+            None => {
+                Err(Error::invalid_address(text, "has no tcp part, where sampling rules come from"))
+            }
+        }
+    }
+
+    fn read(text: &str, part: &str) -> Result<Self, Error> {
+        let Some((host, port)) = part.rsplit_once(':') else {
             return Err(Error::invalid_address(text, "has no port"));
         };
         let port = match port.parse() {
@@ -57,6 +61,25 @@ impl DaemonAddress {
         found.iter().find(|address| address.is_ipv4()).or(found.first()).copied().ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, "the daemon's host has no address")
         })
+    }
+}
+
+/// The address for TCP and the one for UDP, which may be one.
+fn parts(text: &str) -> Result<[Option<&str>; 2], Error> {
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    match parts[..] {
+        [] => Err(Error::invalid_address(text, "is blank")),
+        [only] => Ok(match (only.strip_prefix("tcp:"), only.strip_prefix("udp:")) {
+            (None, None) => [Some(only); 2],
+            one => one.into(),
+        }),
+        [first, second] => match (first.split_once(':'), second.split_once(':')) {
+            (Some(("tcp", tcp)), Some(("udp", udp))) | (Some(("udp", udp)), Some(("tcp", tcp))) => {
+                Ok([Some(tcp), Some(udp)])
+            }
+            _ => Err(Error::invalid_address(text, "is not one of tcp and one of udp")),
+        },
+        _ => Err(Error::invalid_address(text, "has more than two parts")),
     }
 }
 
@@ -123,6 +146,21 @@ mod tests {
             "127.0.0.1:2000 127.0.0.1:2001",
         ] {
             check(text, None);
+        }
+    }
+
+    #[test]
+    fn the_proxy_has_the_tcp_part() {
+        for (text, expected) in [
+            ("127.0.0.1:2000", Some("127.0.0.1:2000")),
+            ("tcp:127.0.0.1:2000 udp:127.0.0.2:2001", Some("127.0.0.1:2000")),
+            ("udp:daemon:2001  tcp:[::1]:2000", Some("[::1]:2000")),
+            ("tcp:daemon:2000", Some("daemon:2000")),
+            ("udp:daemon:2000", None),
+            ("tcp:daemon udp:daemon:2000", None),
+        ] {
+            let address = DaemonAddress::parse_tcp(text).ok().map(|address| address.to_string());
+            assert_eq!(address.as_deref(), expected, "{text:?}");
         }
     }
 
