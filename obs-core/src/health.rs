@@ -37,6 +37,8 @@ events! {
     NameRepaired => "name_repaired",
     /// A name or value that could not be made valid: left out.
     NameRefused => "name_refused",
+    /// A trace or baggage header, or a part of one, that cannot be read: passed over.
+    HeaderRefused => "header_refused",
     /// More dimensions, keys or annotations than the target takes: the excess was left out.
     LimitExceeded => "limit_exceeded",
     /// A value of a metric that has too many series: recorded in the metric's overflow series.

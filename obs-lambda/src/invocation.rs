@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lambda_runtime::Context;
 use obs_core::RequestContext;
 use obs_core::context::Function;
-use obs_tracing::propagation;
+use obs_tracing::propagation::{self, XRAY_HEADER};
 
 /// The request context of an invocation.
 ///
@@ -26,13 +26,18 @@ pub(crate) fn request_context(context: &Context, cold_start: bool) -> RequestCon
         .correlation_id(&context.request_id)
         .cold_start(cold_start)
         .function(function);
-    if let Some(parent) = context.xray_trace_id.as_deref().and_then(propagation::parse) {
+    let header = context.xray_trace_id.as_deref().map(|header| (XRAY_HEADER, header));
+    let caller = propagation::extract(header.as_slice());
+    if let Some(parent) = caller.trace() {
         builder = builder.trace(parent);
     }
     if let Some(deadline) = deadline(context) {
         builder = builder.deadline(deadline);
     }
-    builder.build()
+    let request = builder.build();
+    // `Lineage`, by which Lambda finds functions that invoke each other without end.
+    caller.attach(&request);
+    request
 }
 
 /// When the invocation is cut off; `None` where Lambda did not say (a local emulator).
@@ -82,6 +87,13 @@ mod tests {
         let second = request_context(&lambda_context(None), false);
         assert_eq!(second.cold_start(), Some(false));
         assert_eq!((second.trace(), second.xray_trace_id()), (None, None));
+    }
+
+    #[test]
+    fn what_else_is_in_the_header_goes_on() {
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0;Lineage=1:a87bd80c:0";
+        let _entered = request_context(&lambda_context(Some(header)), false).enter();
+        assert_eq!(propagation::current_header().as_deref(), Some(header));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod baggage;
 mod current;
 mod error;
 mod failure;

@@ -11,6 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::Error;
 use crate::layer::{SpanFilter, XRayLayer};
+use crate::propagation::Propagator;
 use crate::record::SpanRecord;
 use crate::sampler::central::{Place, Service};
 use crate::sampler::{RunningSampler, Sampler, SamplingStatus};
@@ -38,6 +39,7 @@ pub struct XRayBuilder {
     version: Option<String>,
     sampler: Sampler,
     redactor: Redactor,
+    propagator: Propagator,
     road: Road,
     level: Option<Level>,
     capacity_bytes: Option<usize>,
@@ -86,6 +88,13 @@ impl XRayBuilder {
     /// searches texts and the messages of errors too.
     pub fn redact(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
+        self
+    }
+
+    /// How traces are carried from process to process: which header counts where a request brings
+    /// several, whether baggage is. Default: [`Propagator::new`], which redacts as this tracer does.
+    pub fn propagator(mut self, propagator: Propagator) -> Self {
+        self.propagator = propagator;
         self
     }
 
@@ -158,6 +167,7 @@ impl XRayBuilder {
         let version = self
             .version
             .or_else(|| env::first(&["AWS_LAMBDA_FUNCTION_VERSION"]).filter(|_| is_lambda));
+        let propagator = Arc::new(self.propagator.or_redact(&self.redactor));
         let origin = origin(is_lambda);
         let service = Service {
             name: identity.service.clone(),
@@ -196,6 +206,7 @@ impl XRayBuilder {
             sampler: Arc::new(sampler),
             level: if is_off { LevelFilter::OFF } else { level },
             in_lambda: self.in_lambda.unwrap_or(is_lambda),
+            propagator,
         })
     }
 }
@@ -211,6 +222,7 @@ pub struct XRayTracer {
     sampler: Arc<RunningSampler>,
     level: LevelFilter,
     in_lambda: bool,
+    propagator: Arc<Propagator>,
 }
 
 impl XRayTracer {
@@ -223,7 +235,8 @@ impl XRayTracer {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        XRayLayer::new(self.lane.clone(), Arc::clone(&self.sampler), self.in_lambda)
+        let propagator = Arc::clone(&self.propagator);
+        XRayLayer::new(self.lane.clone(), Arc::clone(&self.sampler), self.in_lambda, propagator)
             .with_filter(SpanFilter::new(self.level))
     }
 

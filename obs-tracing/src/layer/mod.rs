@@ -25,6 +25,7 @@ use tracing_subscriber::registry::{ExtensionsMut, LookupSpan, SpanRef};
 pub(crate) use filter::SpanFilter;
 pub(crate) use open::{OpenSpan, end_span, with_current, with_span};
 
+use crate::propagation::{self, Propagator};
 use crate::record::{Kind, SpanRecord, Status};
 use crate::sampler::RunningSampler;
 use anchor::Anchor;
@@ -39,6 +40,7 @@ pub(crate) struct XRayLayer {
     lane: Lane<Records<SpanRecord>>,
     sampler: Arc<RunningSampler>,
     in_lambda: bool,
+    propagator: Arc<Propagator>,
 }
 
 /// Where a new span hangs.
@@ -54,8 +56,13 @@ impl XRayLayer {
         lane: Lane<Records<SpanRecord>>,
         sampler: Arc<RunningSampler>,
         in_lambda: bool,
+        propagator: Arc<Propagator>,
     ) -> Self {
-        Self { lane, sampler, in_lambda }
+        Self { lane, sampler, in_lambda, propagator }
+    }
+
+    pub(crate) fn propagator(&self) -> Arc<Propagator> {
+        Arc::clone(&self.propagator)
     }
 
     /// The first span of a trace in this process: decides the sampling, once for all below it.
@@ -103,7 +110,11 @@ impl XRayLayer {
         // Not within `with_current`: the sampler may run the application's `Debug`.
         let parent =
             RequestContext::with_current(|context| context.and_then(RequestContext::trace));
-        Some(self.root(parent, attributes))
+        let mut origin = self.root(parent, attributes);
+        if parent.is_some_and(|parent| parent.sampled.is_none()) {
+            propagation::hold_decision(&mut origin.ids);
+        }
+        Some(origin)
     }
 }
 

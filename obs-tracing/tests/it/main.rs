@@ -12,6 +12,7 @@ mod isolation;
 mod lambda;
 mod layers;
 mod process;
+mod propagation;
 mod sampling;
 mod statuses;
 mod support;
