@@ -11,5 +11,5 @@ pub use obs_logging::StructuredLogger;
 #[cfg(feature = "metrics")]
 pub use obs_metrics::{BusinessMetricsTracker, MetricEvent, MetricsCollector, Unit};
 #[cfg(feature = "tracing")]
-pub use obs_tracing::{TracingHelper, trace_function, traced};
+pub use obs_tracing::{TracedExt, TracingHelper, trace_function, traced};
 pub use tracing::{debug, error, info, trace, warn};

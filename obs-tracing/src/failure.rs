@@ -7,6 +7,7 @@ use std::fmt;
 use obs_core::error_type::{self, UNKNOWN};
 use obs_core::guard;
 
+use crate::classify::{ErrorClass, of_standard};
 use crate::value::bounded;
 
 /// How far a chain of causes is followed. One that is longer, or goes in a circle, is cut.
@@ -18,6 +19,8 @@ pub struct Failure {
     pub(crate) error_type: Cow<'static, str>,
     /// The error and its causes, outermost first; empty unless the message was asked for.
     pub(crate) exceptions: Vec<Exception>,
+    /// Whose doing it is, where the error says so.
+    pub(crate) class: Option<ErrorClass>,
 }
 
 /// One error of a chain.
@@ -51,7 +54,13 @@ impl Exception {
 impl Failure {
     /// An error of which only the type is known.
     pub(crate) fn of_type<E: ?Sized>() -> Self {
-        Self { error_type: error_type::of::<E>(), exceptions: Vec::new() }
+        Self { error_type: error_type::of::<E>(), exceptions: Vec::new(), class: None }
+    }
+
+    /// The same, of this class.
+    #[must_use]
+    pub fn of_class(self, class: Option<ErrorClass>) -> Self {
+        Self { class: class.or(self.class), ..self }
     }
 
     /// An error that displays something, with that as its message if it is asked for.
@@ -73,7 +82,7 @@ impl Failure {
         } else {
             Vec::new()
         };
-        Self { error_type, exceptions }
+        Self { error_type, exceptions, class: None }
     }
 
     /// An error whose type was erased.
@@ -84,13 +93,13 @@ impl Failure {
         } else {
             Vec::new()
         };
-        Self { error_type, exceptions }
+        Self { error_type, exceptions, class: of_standard(error) }
     }
 
     /// An error that is only a text: one that was logged as `error = %e`.
     pub(crate) fn of_message(message: String) -> Self {
         let exception = Exception { error_type: Cow::Borrowed(UNKNOWN), message, has_cause: false };
-        Self { error_type: Cow::Borrowed(UNKNOWN), exceptions: vec![exception] }
+        Self { error_type: Cow::Borrowed(UNKNOWN), exceptions: vec![exception], class: None }
     }
 }
 

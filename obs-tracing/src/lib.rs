@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod baggage;
+mod classify;
 mod current;
 mod error;
+mod extension;
 mod failure;
 mod layer;
 pub mod propagation;
@@ -14,8 +16,10 @@ mod tracing_helper;
 mod value;
 mod xray;
 
+pub use classify::{Classify, ErrorClass};
 pub use current::{annotate, current_trace_id, metadata};
 pub use error::Error;
+pub use extension::{Traced, TracedExt, TryTraced};
 pub use obs_core::Redactor;
 pub use obs_core::lane::FlushReport;
 pub use obs_tracing_macros::traced;
@@ -31,7 +35,10 @@ pub mod __private {
 
     pub use crate::record::Field;
     pub use crate::traced::*;
-    pub use crate::{__end as end, __frame as frame, __returned as returned, __value as value};
+    pub use crate::{
+        __end as end, __frame as frame, __parent as parent, __returned as returned,
+        __value as value,
+    };
 }
 
 /// For `fuzz/` only: feature `__fuzz`.

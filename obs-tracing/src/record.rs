@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use obs_core::ids::{SpanId, TraceId};
 
+use crate::classify::ErrorClass;
 use crate::failure::{Exception, Failure};
-use crate::value::Value;
+use crate::value::{self, Value};
 
 /// The most that one span keeps of fields, annotations and metadata, in bytes. A document has 64 KB;
 /// the rest is room for the encoder to choose what to leave out.
@@ -22,6 +23,7 @@ pub(crate) struct SpanRecord {
     pub(crate) span_id: SpanId,
     pub(crate) parent_id: Option<SpanId>,
     pub(crate) kind: Kind,
+    pub(crate) span_kind: SpanKind,
     pub(crate) name: Cow<'static, str>,
     /// Nanoseconds since the epoch.
     pub(crate) start: u64,
@@ -30,6 +32,8 @@ pub(crate) struct SpanRecord {
     /// How the call ended; unknown for a span that is not ours.
     pub(crate) status: Option<Status>,
     pub(crate) error_type: Option<Cow<'static, str>>,
+    /// Whose doing the error is, where it says so.
+    pub(crate) class: Option<ErrorClass>,
     pub(crate) exceptions: Vec<Exception>,
     pub(crate) fields: Vec<Field>,
     /// How many fields and exceptions were left out for want of room.
@@ -49,6 +53,39 @@ pub(crate) enum Kind {
     Subsegment,
 }
 
+/// What a span is to the rest of the trace: OpenTelemetry's `SpanKind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SpanKind {
+    /// Work within the service.
+    Internal,
+    /// Answers a request: a segment of its own, also below another span of this process.
+    Server,
+    /// Waits for another service's answer.
+    Client,
+    /// Hands something on that is worked on later.
+    Producer,
+    /// Works on what was handed on.
+    Consumer,
+}
+
+impl SpanKind {
+    /// Reads `client`, `CLIENT` or `Client`, as `otel.kind` holds it.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [
+            ("internal", Self::Internal),
+            ("server", Self::Server),
+            ("client", Self::Client),
+            ("producer", Self::Producer),
+            ("consumer", Self::Consumer),
+        ]
+        .into_iter()
+        .find_map(|(name, kind)| text.eq_ignore_ascii_case(name).then_some(kind))
+    }
+}
+
+/// The field by which spans of other crates tell their kind, as in OpenTelemetry's layer.
+const KIND_FIELD: &str = "otel.kind";
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -66,11 +103,6 @@ impl Status {
             Self::Cancelled => "cancelled",
             Self::Panicked => "panicked",
         }
-    }
-
-    /// Whether X-Ray counts the segment as a fault of this service.
-    pub(crate) const fn is_fault(self) -> bool {
-        matches!(self, Self::Error | Self::Panicked)
     }
 }
 
@@ -112,6 +144,43 @@ impl SpanRecord {
         size_of::<Self>() + self.bytes
     }
 
+    /// The segment's flags: what X-Ray counts the call as.
+    pub(crate) const fn flags(&self) -> &'static [&'static str] {
+        match (self.status, self.class) {
+            (Some(Status::Error), Some(class)) => class.flags(),
+            (Some(Status::Error | Status::Panicked), _) => ErrorClass::Fault.flags(),
+            _ => &[],
+        }
+    }
+
+    /// The namespace of a subsegment that stands for another service: `aws` for a call of the AWS
+    /// SDK, which the field `rpc.system` tells, else `remote`.
+    pub(crate) fn namespace(&self) -> Option<&'static str> {
+        if self.kind == Kind::Segment
+            || !matches!(self.span_kind, SpanKind::Client | SpanKind::Producer)
+        {
+            return None;
+        }
+        let is_aws = |field: &Field| {
+            matches!(&*field.key, "rpc.system" | "rpc.system.name" | "rpc_system")
+                && matches!(&field.value.0, value::Kind::Text(system) if system == "aws-api")
+        };
+        Some(if self.fields.iter().any(is_aws) { "aws" } else { "remote" })
+    }
+
+    /// Keeps a field of a span that is not ours, while there is room. One that tells its kind is no
+    /// metadata.
+    pub(crate) fn add_foreign(&mut self, field: Field) {
+        if field.key == KIND_FIELD
+            && let value::Kind::Text(text) = &field.value.0
+            && let Some(kind) = SpanKind::parse(text)
+        {
+            self.span_kind = kind;
+        } else {
+            self.add(field);
+        }
+    }
+
     /// Keeps a field, while there is room.
     pub(crate) fn add(&mut self, field: Field) {
         let weight = field.weight();
@@ -127,10 +196,12 @@ impl SpanRecord {
     pub(crate) fn fail(&mut self, failure: Failure) {
         self.status = Some(Status::Error);
         self.error_type = Some(failure.error_type);
+        self.class = failure.class;
         self.add_exceptions(failure.exceptions);
     }
 
-    /// As [`SpanRecord::fail`] for an error that was logged: a type that is known already stays.
+    /// As [`SpanRecord::fail`] for an error that was logged: a type that is known already stays. Whose
+    /// doing it is, is said by what a call returns: an error in the log is a fault.
     pub(crate) fn fail_unless_typed(&mut self, failure: Failure) {
         self.status = Some(Status::Error);
         self.error_type.get_or_insert(failure.error_type);

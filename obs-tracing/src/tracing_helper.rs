@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use tracing::{Span, field};
 
+use crate::failure::Failure;
 use crate::layer::with_span;
 use crate::record::Field;
 use crate::traced::Frame;
@@ -19,8 +20,8 @@ use crate::value::Value;
 pub struct TracingHelper;
 
 impl TracingHelper {
-    /// Runs `work` in a segment of this name. Its status is `success`, or `panicked`; to have it
-    /// depend on a `Result`, use [`trace_function!`](crate::trace_function).
+    /// Runs `work` in a segment of this name. Its status is `success`, or `panicked`, whatever `work`
+    /// returns; see [`TracingHelper::try_trace_function`].
     ///
     /// ```
     /// use obs_tracing::TracingHelper;
@@ -35,6 +36,32 @@ impl TracingHelper {
         let mut frame = Frame::new(span);
         let result = frame.call(work);
         frame.end_well();
+        result
+    }
+
+    /// As [`TracingHelper::trace_function`], of work that may fail: with an `Err` the status is
+    /// `error`, and `error_type` the type's name. To have the message too, or whose doing the error
+    /// is, use [`trace_function!`](crate::trace_function) or [`#[traced]`](macro@crate::traced).
+    ///
+    /// ```
+    /// use obs_tracing::TracingHelper;
+    ///
+    /// let n = TracingHelper::try_trace_function("read limit", || "17".parse::<u32>());
+    /// assert_eq!(n, Ok(17));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`.
+    pub fn try_trace_function<T, E>(
+        name: impl Into<Cow<'static, str>>,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let span = tracing::info_span!("trace_function", obs.traced = field::Empty);
+        rename(&span, name);
+        let mut frame = Frame::new(span);
+        let result = frame.call(work);
+        frame.end(result.is_err(), Failure::of_type::<E>);
         result
     }
 

@@ -6,6 +6,7 @@
 
 mod expand;
 mod function;
+mod inline;
 mod krate;
 mod parse;
 mod validate;
@@ -28,8 +29,17 @@ use crate::function::Function;
 ///   call begins and only if it is sampled.
 /// - `metadata(key = expression, …)`: metadata, not indexed.
 /// - `err`: an error's message and causes, not only its type.
+/// - `classify = |error| …`: whose doing an error is, an `ErrorClass` (fault, error, throttle), where
+///   its type does not say so by the trait `Classify`.
 /// - `ret`: what is returned, in its `Debug` form.
 /// - `level = "…"`: the span's level, `info` without it.
+/// - `kind = "…"`: what the span is to the rest of the trace: `server`, `client`, `producer`,
+///   `consumer`, or `internal`, which it is without this.
+/// - `parent = expression`: what the segment hangs on instead of the current span: a span, its id,
+///   an `Option` of one, or the caller's trace as `propagation::extract` returns it. Taken by reference.
+///   `None` begins a trace of its own.
+/// - `skip_if = condition`: where this is true when the call begins, the call is not traced, and what
+///   it calls hangs on the caller's span.
 /// - `crate = path`: where obs-tracing is.
 ///
 /// More about all of this stands in the documentation of the crate `obs_tracing`.

@@ -92,18 +92,33 @@ impl Parse for Pair {
 }
 
 /// Options are separated by commas; those within a pair of brackets belong to a group, which is one
-/// token.
+/// token. One within an expression, as in `|a, b| …` or `f::<A, B>()`, separates nothing.
 fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut parts = Vec::new();
     let mut part = TokenStream::new();
-    for token in tokens {
-        if matches!(&token, TokenTree::Punct(punct) if punct.as_char() == ',') {
+    for (index, token) in tokens.iter().enumerate() {
+        if is_comma(token) && !goes_on(&tokens[index + 1..]) {
             parts.push(std::mem::take(&mut part));
         } else {
-            part.extend([token]);
+            part.extend([token.clone()]);
         }
     }
     parts.push(part);
     parts.retain(|part| !part.is_empty());
     parts
+}
+
+/// Whether what follows a comma goes on with an expression: it does not look like an option, nor like
+/// an attempt at one.
+fn goes_on(rest: &[TokenTree]) -> bool {
+    match rest {
+        [TokenTree::Ident(_), TokenTree::Punct(punct), ..] => !matches!(punct.as_char(), '=' | ','),
+        [TokenTree::Punct(punct), ..] => punct.as_char() != ',',
+        _ => false,
+    }
+}
+
+fn is_comma(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',')
 }

@@ -16,10 +16,17 @@ pub(crate) struct Options {
     /// The segment's name; the function's without one.
     pub(crate) name: Option<LitStr>,
     pub(crate) level: Level,
+    pub(crate) kind: SpanKind,
+    /// What the segment hangs on, instead of the current span.
+    pub(crate) parent: Option<Expr>,
+    /// Where this is true, the call is not traced.
+    pub(crate) skip_if: Option<Expr>,
     pub(crate) annotations: Vec<Pair>,
     pub(crate) metadata: Vec<Pair>,
     /// Record an error's message, not only its type.
     pub(crate) err: bool,
+    /// Whose doing an error is, from a reference to it.
+    pub(crate) classify: Option<Expr>,
     /// Record what the function returns.
     pub(crate) ret: Option<Span>,
     /// Where obs-tracing is, if the user says so.
@@ -36,7 +43,18 @@ pub(crate) enum Level {
     Error,
 }
 
-const KNOWN: &str = "name, annotate, metadata, err, ret, level, crate";
+/// What the function's span is to the rest of the trace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpanKind {
+    Internal,
+    Server,
+    Client,
+    Producer,
+    Consumer,
+}
+
+const KNOWN: &str =
+    "name, annotate, metadata, err, classify, ret, level, kind, parent, skip_if, crate";
 
 /// The annotations that `#[traced]` writes itself.
 const RESERVED_ANNOTATIONS: &[&str] = &["status", "error_type"];
@@ -50,9 +68,13 @@ pub(crate) fn options(
     let mut options = Options {
         name: None,
         level: Level::Info,
+        kind: SpanKind::Internal,
+        parent: None,
+        skip_if: None,
         annotations: Vec::new(),
         metadata: Vec::new(),
         err: false,
+        classify: None,
         ret: None,
         krate: None,
     };
@@ -68,6 +90,15 @@ pub(crate) fn options(
             ("level", RawValue::Value(tokens)) => {
                 options.level = level(tokens, errors).unwrap_or(Level::Info);
             }
+            ("kind", RawValue::Value(tokens)) => {
+                options.kind = kind(tokens, errors).unwrap_or(SpanKind::Internal);
+            }
+            ("parent", RawValue::Value(tokens)) => {
+                options.parent = expression(&key, &tokens, errors);
+            }
+            ("skip_if", RawValue::Value(tokens)) => {
+                options.skip_if = expression(&key, &tokens, errors);
+            }
             ("annotate", RawValue::List(tokens)) => {
                 options.annotations = pairs(tokens, errors, annotation_key);
             }
@@ -82,6 +113,15 @@ pub(crate) fn options(
                     );
                 }
                 options.err = true;
+            }
+            ("classify", RawValue::Value(tokens)) => {
+                if function.is_some_and(Function::returns_nothing) {
+                    errors.at(
+                        &key,
+                        "`classify` looks at an error, but this function returns nothing",
+                    );
+                }
+                options.classify = expression(&key, &tokens, errors);
             }
             ("ret", RawValue::Flag) => options.ret = Some(key.span()),
             ("crate", RawValue::Value(tokens)) => options.krate = path(tokens, errors),
@@ -103,11 +143,29 @@ impl ToTokens for Level {
     }
 }
 
+impl ToTokens for SpanKind {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(match self {
+            Self::Internal => quote!(internal),
+            Self::Server => quote!(server),
+            Self::Client => quote!(client),
+            Self::Producer => quote!(producer),
+            Self::Consumer => quote!(consumer),
+        });
+    }
+}
+
 /// Why an option is not taken: either it is unknown or it has the wrong form.
 fn wrong_option(key: &Ident) -> String {
     match key.to_string().as_str() {
         "name" => "write `name = \"…\"`".to_owned(),
         "level" => "write `level = \"debug\"`".to_owned(),
+        "kind" => "write `kind = \"client\"`".to_owned(),
+        "parent" => "write `parent = expression`: a span, its id, or what `propagation::extract` \
+                     returned"
+            .to_owned(),
+        "skip_if" => "write `skip_if = condition`".to_owned(),
+        "classify" => "write `classify = |error| …`: whose doing the error is".to_owned(),
         "crate" => "write `crate = path::to::obs_tracing`".to_owned(),
         known @ ("annotate" | "metadata") => format!("write `{known}(key = expression, …)`"),
         known @ ("err" | "ret") => format!("`{known}` takes no value: write `{known}`"),
@@ -118,6 +176,7 @@ fn wrong_option(key: &Ident) -> String {
         }
         "fields" => "write `annotate(key = expression)` (indexed) or `metadata(key = expression)`"
             .to_owned(),
+        "target" => "the span's target is the module: logs and filters go by it".to_owned(),
         unknown => format!("unknown option `{unknown}`; the options are: {KNOWN}"),
     }
 }
@@ -142,6 +201,38 @@ fn level(tokens: TokenStream, errors: &mut Errors) -> Option<Level> {
         "error" => Some(Level::Error),
         _ => {
             errors.at(&literal, EXPECTED);
+            None
+        }
+    }
+}
+
+fn kind(tokens: TokenStream, errors: &mut Errors) -> Option<SpanKind> {
+    const EXPECTED: &str = "`kind` is one of \"server\", \"client\", \"producer\", \"consumer\", \
+                            \"internal\"";
+    let literal = string(tokens, EXPECTED, errors)?;
+    match literal.value().to_ascii_lowercase().as_str() {
+        "internal" => Some(SpanKind::Internal),
+        "server" => Some(SpanKind::Server),
+        "client" => Some(SpanKind::Client),
+        "producer" => Some(SpanKind::Producer),
+        "consumer" => Some(SpanKind::Consumer),
+        _ => {
+            errors.at(&literal, EXPECTED);
+            None
+        }
+    }
+}
+
+fn expression(key: &Ident, tokens: &TokenStream, errors: &mut Errors) -> Option<Expr> {
+    if tokens.is_empty() {
+        errors.at(key, wrong_option(key));
+        return None;
+    }
+    match syn::parse2(tokens.clone()) {
+        Ok(expression) => Some(expression),
+        Err(error) => {
+            // Not where the parser stood: of an expression that ends too early that is nowhere.
+            errors.at(tokens, error);
             None
         }
     }

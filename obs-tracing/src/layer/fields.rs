@@ -16,7 +16,7 @@ pub(super) struct FieldCollector<'a>(pub(super) &'a mut SpanRecord);
 
 impl FieldCollector<'_> {
     fn keep(&mut self, key: &Key, value: Value) {
-        self.0.add(Field::metadata(key.name(), value));
+        self.0.add_foreign(Field::metadata(key.name(), value));
     }
 }
 

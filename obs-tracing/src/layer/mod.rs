@@ -7,6 +7,7 @@
 mod anchor;
 mod fields;
 mod filter;
+mod marker;
 mod open;
 
 use std::borrow::Cow;
@@ -26,14 +27,11 @@ pub(crate) use filter::SpanFilter;
 pub(crate) use open::{OpenSpan, end_span, with_current, with_span};
 
 use crate::propagation::{self, Propagator};
-use crate::record::{Kind, SpanRecord, Status};
+use crate::record::{Kind, SpanKind, SpanRecord, Status};
 use crate::sampler::RunningSampler;
+use crate::traced::explicit_trace;
 use anchor::Anchor;
 use fields::{ErrorField, FieldCollector};
-
-/// The field that the spans of `#[traced]` and `trace_function!` declare and never record: it marks
-/// them as ours and shows in no log line.
-pub(crate) const MARKER: &str = "obs.traced";
 
 /// Makes segments of spans. Made by [`XRayTracer::layer`](crate::XRayTracer::layer).
 pub(crate) struct XRayLayer {
@@ -103,9 +101,10 @@ impl XRayLayer {
         if on_lane_thread() {
             return None;
         }
-        // `parent: None` asks for a trace of its own, also within a request.
+        // `parent: None` asks for a trace of its own, also within a request; `#[traced(parent = …)]`
+        // may say which one that continues.
         if attributes.is_root() {
-            return Some(self.root(None, attributes));
+            return Some(self.root(explicit_trace(), attributes));
         }
         // Not within `with_current`: the sampler may run the application's `Debug`.
         let parent =
@@ -129,24 +128,25 @@ where
         let open = origin.ids.sampled.then(|| {
             let anchor = origin.anchor.unwrap_or_else(Anchor::now);
             let (anchor, start) = anchor.start();
-            let is_ours =
-                metadata.fields().iter().next().is_some_and(|first| first.name() == MARKER);
+            let marked = marker::kind_of(metadata);
             let mut record = SpanRecord {
                 trace_id: origin.ids.trace_id,
                 span_id: origin.ids.span_id,
                 parent_id: origin.parent_id,
                 kind: origin.kind,
+                span_kind: marked.unwrap_or(SpanKind::Internal),
                 name: Cow::Borrowed(metadata.name()),
                 start,
                 end: start,
-                status: is_ours.then_some(Status::Success),
+                status: marked.map(|_| Status::Success),
                 error_type: None,
+                class: None,
                 exceptions: Vec::new(),
                 fields: Vec::new(),
                 left_out: 0,
                 bytes: 0,
             };
-            if !is_ours {
+            if marked.is_none() {
                 attributes.record(&mut FieldCollector(&mut record));
             }
             OpenSpan { record, anchor, owner: self.id() }
@@ -168,7 +168,7 @@ where
         }
         let mut collected = fields::collect(values);
         if let Some(open) = span.extensions_mut().get_mut::<OpenSpan>() {
-            collected.drain(..).for_each(|field| open.record.add(field));
+            collected.drain(..).for_each(|field| open.record.add_foreign(field));
         }
     }
 
@@ -200,7 +200,14 @@ where
 
 impl XRayLayer {
     fn queue(&self, open: OpenSpan) {
-        let record = open.finish();
+        let mut record = open.finish();
+        // A server's span is the work of a service, wherever it hangs. In Lambda that has its segment.
+        if record.span_kind == SpanKind::Server
+            && record.kind == Kind::Subsegment
+            && !self.in_lambda
+        {
+            record.kind = Kind::Segment;
+        }
         self.lane.push(record.weight(), |batch| batch.push(record));
     }
 

@@ -1,5 +1,6 @@
 //! A frame: the span of one call, and how the call ended.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -8,6 +9,7 @@ use std::thread;
 
 use pin_project::{pin_project, pinned_drop};
 use tracing::Span;
+use tracing::span::Entered;
 
 use crate::failure::Failure;
 use crate::layer::{end_span, with_span};
@@ -43,6 +45,12 @@ impl Frame {
         Self { span, stage: Stage::Open }
     }
 
+    /// The frame of a call that `skip_if` leaves out.
+    #[inline(always)]
+    pub const fn untraced() -> Self {
+        Self { span: Span::none(), stage: Stage::Open }
+    }
+
     /// Whether a segment is made of this call: else nothing needs to be collected for it.
     #[inline]
     pub fn is_recording(&self) -> bool {
@@ -64,9 +72,50 @@ impl Frame {
         body()
     }
 
+    /// Enters the span for a body that runs in the function itself.
+    #[inline]
+    pub fn enter(&self) -> Entered<'_> {
+        self.span.enter()
+    }
+
+    /// Whether nobody wanted the span.
+    #[inline]
+    pub(super) fn is_none(&self) -> bool {
+        self.span.is_none()
+    }
+
+    /// As [`Frame::enter`], for a guard that owns the frame and so cannot borrow from it.
+    pub(super) fn enter_for_guard(&self) {
+        self.span.with_subscriber(|(id, dispatch)| dispatch.enter(id));
+    }
+
+    pub(super) fn exit_from_guard(&self) {
+        self.span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
+    }
+
     /// Runs an async body: the span is entered whenever the future is polled, and when it is dropped.
     pub fn run<F: Future>(&mut self, body: F) -> InFrame<'_, F> {
         InFrame { body: Some(body), frame: self }
+    }
+
+    /// Polls a body that the caller keeps beside the frame. Between two polls it waits.
+    pub(crate) fn poll<R>(&mut self, poll: impl FnOnce() -> R) -> R {
+        // What is left standing if the body panics.
+        self.stage = Stage::Panicked;
+        let _entered = self.span.enter();
+        let polled = poll();
+        self.stage = Stage::Waiting;
+        polled
+    }
+
+    /// Drops what the caller keeps beside the frame, within the span.
+    pub(crate) fn within(&self, work: impl FnOnce()) {
+        self.span.in_scope(work);
+    }
+
+    /// Gives the segment a name that was made at run time.
+    pub(crate) fn rename(&self, name: Cow<'static, str>) {
+        with_span(&self.span, |record| record.name = name);
     }
 
     /// The body returned this, and `ret` asked for it.

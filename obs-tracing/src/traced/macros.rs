@@ -1,18 +1,39 @@
 //! The parts that `#[traced]` and `trace_function!` share.
 
-/// Opens a frame. The span's level and name are the callsite's: what no subscriber wants costs one
-/// load.
+/// Opens a frame. The span's level, name and kind are the callsite's: what no subscriber wants costs
+/// one load.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __frame {
-    ($level:ident, $name:expr) => {
+    ($level:ident, $name:expr $(, kind: $kind:ident)?) => {
         $crate::__private::Frame::new($crate::__private::tracing::span!(
             target: ::core::module_path!(),
             $crate::__private::tracing::Level::$level,
             $name,
-            obs.traced = $crate::__private::tracing::field::Empty
+            obs.traced $(. $kind)? = $crate::__private::tracing::field::Empty
         ))
     };
+    ($level:ident, $name:expr $(, kind: $kind:ident)?, parent: $parent:expr) => {{
+        // Lives until the span is made.
+        let parent = $parent;
+        $crate::__private::Frame::new($crate::__private::tracing::span!(
+            target: ::core::module_path!(),
+            parent: parent.place(),
+            $crate::__private::tracing::Level::$level,
+            $name,
+            obs.traced $(. $kind)? = $crate::__private::tracing::field::Empty
+        ))
+    }};
+}
+
+/// What a segment hangs on. The method's name stands in the user's code where the value does.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __parent {
+    ($parent:ident, $value:expr) => {{
+        use $crate::__private::probe::parent::*;
+        (&&&&&$crate::__private::probe::Probe(&($value))).$parent()
+    }};
 }
 
 /// A field: of the value only a reference is taken. The kind is the method's name and its module's,
@@ -44,10 +65,16 @@ macro_rules! __returned {
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __end {
-    ($frame:expr, $result:expr, $with_message:expr) => {{
+    ($frame:expr, $result:expr, $with_message:expr) => {
+        $crate::__private::end!($frame, $result, $with_message, {
+            use $crate::__private::probe::class::*;
+            (&&$crate::__private::probe::Probe($result)).class()
+        })
+    };
+    ($frame:expr, $result:expr, $with_message:expr, $class:expr) => {{
         use $crate::__private::probe::ending::*;
         let probe = &&&&&&$crate::__private::probe::Probe($result);
-        $frame.end(probe.has_failed(), || probe.failure($with_message));
+        $frame.end(probe.has_failed(), || probe.failure($with_message).of_class($class));
     }};
 }
 

@@ -9,9 +9,17 @@
 )]
 
 mod frame;
+mod inline;
 #[macro_use]
 mod macros;
+mod never;
+mod parent;
 pub mod probe;
 mod scalar;
 
 pub use frame::{Frame, InFrame, call_once, call_typed, never, untyped};
+pub use inline::Inline;
+pub use never::Never;
+pub use parent::Parent;
+pub(crate) use parent::explicit_trace;
+pub use probe::class::classified;

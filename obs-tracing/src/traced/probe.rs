@@ -86,6 +86,118 @@ pub mod ending {
     }
 }
 
+/// Whose doing an error is.
+pub mod class {
+    use obs_core::guard;
+
+    use super::Probe;
+    use crate::classify::{Classify, ErrorClass};
+
+    /// The error's type says so.
+    pub trait OwnClass {
+        fn class(&self) -> Option<ErrorClass>;
+    }
+
+    impl<T, E: Classify> OwnClass for &Probe<'_, Result<T, E>> {
+        fn class(&self) -> Option<ErrorClass> {
+            classified(self.0, E::classify)
+        }
+    }
+
+    /// Nothing is known, or there is no error.
+    pub trait NoClass {
+        fn class(&self) -> Option<ErrorClass>;
+    }
+
+    impl<T> NoClass for Probe<'_, T> {
+        fn class(&self) -> Option<ErrorClass> {
+            None
+        }
+    }
+
+    /// What `classify` says of the error. It is the user's: if it panics, nothing is known.
+    pub fn classified<T, E>(
+        result: &Result<T, E>,
+        classify: impl FnOnce(&E) -> ErrorClass,
+    ) -> Option<ErrorClass> {
+        result.as_ref().err().and_then(|error| guard::caught(|| classify(error)))
+    }
+}
+
+/// What a segment hangs on, from a reference.
+pub mod parent {
+    use obs_core::RequestContext;
+    use obs_core::ids::TraceParent;
+    use tracing::Id;
+
+    use super::Probe;
+    use crate::traced::Parent;
+
+    /// A span: `tracing` reads its id from a reference.
+    pub trait SpanParent {
+        fn parent(&self) -> Parent;
+    }
+
+    impl<'a, T> SpanParent for &&&&Probe<'a, T>
+    where
+        &'a T: Into<Option<Id>>,
+    {
+        fn parent(&self) -> Parent {
+            Parent::span(self.0.into())
+        }
+    }
+
+    /// An id, an `Option` of one, or a reference to a span.
+    pub trait IdParent {
+        fn parent(&self) -> Parent;
+    }
+
+    impl<T: Clone + Into<Option<Id>>> IdParent for &&&Probe<'_, T> {
+        fn parent(&self) -> Parent {
+            Parent::span(self.0.clone().into())
+        }
+    }
+
+    /// What the caller of this process sent along.
+    pub trait TraceIsParent {
+        fn parent(&self) -> Parent;
+    }
+
+    impl<T: Clone + Into<Option<TraceParent>>> TraceIsParent for &&Probe<'_, T> {
+        fn parent(&self) -> Parent {
+            Parent::trace(self.0.clone().into())
+        }
+    }
+
+    /// The same, in a request's context.
+    pub trait RequestIsParent {
+        fn parent(&self) -> Parent;
+    }
+
+    impl<T: AsRequest> RequestIsParent for &Probe<'_, T> {
+        fn parent(&self) -> Parent {
+            Parent::trace(self.0.request().trace())
+        }
+    }
+
+    /// A request's context, or a reference to one.
+    pub trait AsRequest {
+        fn request(&self) -> &RequestContext;
+    }
+
+    impl AsRequest for RequestContext {
+        fn request(&self) -> &RequestContext {
+            self
+        }
+    }
+
+    impl<T: AsRequest> AsRequest for &T {
+        fn request(&self) -> &RequestContext {
+            (**self).request()
+        }
+    }
+}
+
 /// What a call returned, for `ret`.
 pub mod returned {
     use std::fmt::Debug;

@@ -100,8 +100,11 @@ impl Encoder {
         }
         seconds(document.key("start_time"), record.start);
         seconds(document.key("end_time"), record.end.max(record.start));
-        if record.status.is_some_and(|status| status.is_fault()) {
-            document.bool("fault", true);
+        if let Some(namespace) = record.namespace() {
+            document.str("namespace", namespace);
+        }
+        for flag in record.flags() {
+            document.bool(flag, true);
         }
         self.write_cause(record, plan, &mut document);
         self.write_annotations(record, plan, &mut document);

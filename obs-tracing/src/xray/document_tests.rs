@@ -2,8 +2,9 @@ use obs_core::ids::{SpanId, TraceId};
 use proptest::prelude::*;
 
 use super::*;
+use crate::classify::ErrorClass;
 use crate::failure::Exception;
-use crate::record::Status;
+use crate::record::{SpanKind, Status};
 
 #[path = "../../tests/it/support/rules.rs"]
 mod rules;
@@ -17,12 +18,14 @@ fn record() -> SpanRecord {
         trace_id: TraceId::from_xray("1-5759e988-bd862e3fe1be46a994272793").unwrap(),
         span_id: SpanId::from_hex("53995c3f42cd8ad8").unwrap(),
         parent_id: None,
+        span_kind: SpanKind::Internal,
         kind: Kind::Segment,
         name: "charge".into(),
         start: 1_700_000_000_000_000_000,
         end: 1_700_000_001_002_003_999,
         status: Some(Status::Success),
         error_type: None,
+        class: None,
         exceptions: Vec::new(),
         fields: Vec::new(),
         left_out: 0,
@@ -138,6 +141,71 @@ fn exception() -> impl Strategy<Value = Exception> {
     })
 }
 
+const SPAN_KINDS: &[SpanKind] = &[
+    SpanKind::Internal,
+    SpanKind::Server,
+    SpanKind::Client,
+    SpanKind::Producer,
+    SpanKind::Consumer,
+];
+
+const STATUSES: &[Option<Status>] = &[
+    None,
+    Some(Status::Success),
+    Some(Status::Error),
+    Some(Status::Cancelled),
+    Some(Status::Panicked),
+];
+
+const CLASSES: &[Option<ErrorClass>] =
+    &[None, Some(ErrorClass::Fault), Some(ErrorClass::Error), Some(ErrorClass::Throttle)];
+
+#[test]
+fn flags_are_those_of_the_status_and_the_class() {
+    for &status in STATUSES {
+        for &class in CLASSES {
+            let record = SpanRecord { status, class, ..record() };
+            let expected: &[&str] = match (status, class) {
+                (Some(Status::Panicked), _) => &["fault"],
+                (Some(Status::Error), None | Some(ErrorClass::Fault)) => &["fault"],
+                (Some(Status::Error), Some(ErrorClass::Error)) => &["error"],
+                (Some(Status::Error), Some(ErrorClass::Throttle)) => &["error", "throttle"],
+                _ => &[],
+            };
+            assert_eq!(record.flags(), expected, "{status:?} {class:?}");
+        }
+    }
+}
+
+#[test]
+fn only_what_stands_for_another_service_has_a_namespace() {
+    for kind in [Kind::Segment, Kind::Invocation, Kind::Subsegment] {
+        for &span_kind in SPAN_KINDS {
+            let mut record = SpanRecord { kind, span_kind, ..record() };
+            let is_remote =
+                kind != Kind::Segment && matches!(span_kind, SpanKind::Client | SpanKind::Producer);
+            assert_eq!(record.namespace(), is_remote.then_some("remote"), "{kind:?} {span_kind:?}");
+            record.add(Field::metadata("rpc.system", "aws-api".into()));
+            assert_eq!(record.namespace(), is_remote.then_some("aws"), "{kind:?} {span_kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_kind_is_read_in_any_case() {
+    for (text, expected) in [
+        ("client", Some(SpanKind::Client)),
+        ("Server", Some(SpanKind::Server)),
+        ("PRODUCER", Some(SpanKind::Producer)),
+        ("consumer", Some(SpanKind::Consumer)),
+        ("internal", Some(SpanKind::Internal)),
+        ("", None),
+        ("clients", None),
+    ] {
+        assert_eq!(SpanKind::parse(text), expected, "{text:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -147,8 +215,15 @@ proptest! {
         fields in prop::collection::vec(field(), 0..80),
         exceptions in prop::collection::vec(exception(), 0..12),
         left_out: bool,
+        kind in prop::sample::select(vec![Kind::Segment, Kind::Invocation, Kind::Subsegment]),
+        span_kind in prop::sample::select(SPAN_KINDS.to_vec()),
+        status in prop::sample::select(STATUSES.to_vec()),
+        class in prop::sample::select(CLASSES.to_vec()),
     ) {
         let mut record = record();
+        (record.kind, record.span_kind) = (kind, span_kind);
+        record.parent_id = SpanId::from_u64(1).filter(|_| kind != Kind::Segment);
+        (record.status, record.class) = (status, class);
         record.name = name.into();
         record.left_out = left_out.into();
         fields.into_iter().for_each(|field| record.add(field));

@@ -277,7 +277,9 @@ fn an_error_that_is_logged_is_the_cause() {
     };
     const MESSAGE: &str = "invalid digit found in string";
     assert_eq!(told("instrumented"), ("error", true, vec![("unknown", MESSAGE)]));
-    assert_eq!(told("logs_and_returns"), ("error", true, vec![("ParseIntError", MESSAGE)]));
+    // What was to be parsed was wrong: an `error` of the caller's, as X-Ray counts it.
+    assert_eq!(told("logs_and_returns"), ("error", false, vec![("ParseIntError", MESSAGE)]));
+    assert_eq!(documents.named("logs_and_returns").0["error"], true);
     assert_eq!(told("recovers"), ("success", false, vec![("unknown", "a detail")]));
 }
 

@@ -143,6 +143,7 @@ async fn impl_trait(n: u32) -> Result<impl Iterator<Item = u32>, std::fmt::Error
 /// # Safety
 ///
 /// None is needed.
+#[expect(unsafe_code, reason = "an unsafe function is one of the forms")]
 #[traced]
 unsafe fn unsafe_function(n: u32) -> u32 {
     n
@@ -361,7 +362,7 @@ fn the_options_of_the_contract() {
 #[test]
 fn scenario_40_no_argument_is_recorded_unless_it_is_named() {
     #[traced]
-    fn login(user: &str, password: &str, card: Card) -> usize {
+    fn login(user: &str, password: &str, card: &Card) -> usize {
         user.len() + password.len() + card.number.len()
     }
     #[traced(err, ret)]
@@ -373,7 +374,7 @@ fn scenario_40_no_argument_is_recorded_unless_it_is_named() {
         number: &'static str,
     }
     let documents = record_async(async {
-        login("eve-17", "hunter-17", Card { number: "4111-17" });
+        login("eve-17", "hunter-17", &Card { number: "4111-17" });
         login_later("eve-17", "hunter-17", Card { number: "4111-17" }).await.unwrap();
     });
     for document in &documents.0 {

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod attribute;
 mod central;
 mod delivery;
 mod documents;
+mod extension;
 mod forms;
 mod hostile;
 mod isolation;

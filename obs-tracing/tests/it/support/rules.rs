@@ -18,6 +18,9 @@ const KEYS: &[&str] = &[
     "start_time",
     "end_time",
     "fault",
+    "error",
+    "throttle",
+    "namespace",
     "cause",
     "annotations",
     "metadata",
@@ -69,8 +72,21 @@ fn check_object(object: &Map<String, Value>) -> Result<(), String> {
         }
         Some(other) => return Err(format!("type {other}")),
     }
-    if let Some(fault) = object.get("fault") {
-        fault.as_bool().ok_or("fault is not a boolean")?;
+    for flag in ["fault", "error", "throttle"] {
+        if let Some(value) = object.get(flag) {
+            value.as_bool().ok_or_else(|| format!("{flag} is not a boolean"))?;
+        }
+    }
+    if object.contains_key("throttle") && !object.contains_key("error") {
+        return Err("a throttle that is no error".to_owned());
+    }
+    if let Some(namespace) = object.get("namespace") {
+        if !object.contains_key("type") {
+            return Err("a segment with a namespace".to_owned());
+        }
+        if namespace != "aws" && namespace != "remote" {
+            return Err(format!("namespace {namespace}"));
+        }
     }
     if let Some(value) = object.get("annotations") {
         annotations(value)?;
@@ -253,6 +269,10 @@ fn the_rules_find_what_is_wrong() {
         r#","unknown":1"#,
         r#","type":"subsegment""#,
         r#","parent_id":"x""#,
+        r#","fault":1"#,
+        r#","throttle":true"#,
+        r#","namespace":"remote""#,
+        r#","type":"subsegment","parent_id":"53995c3f42cd8ad9","namespace":"other""#,
         r#","annotations":{}"#,
         r#","annotations":{"a b":1}"#,
         r#","annotations":{"a":[1]}"#,
