@@ -263,8 +263,8 @@ impl StructuredLoggerBuilder {
         self
     }
 
-    /// The most bytes that a line has. Default 256 KiB, least 4 KiB. Of a longer one the largest
-    /// fields are cut, with `…[truncated N bytes]` in the place of the rest.
+    /// The most bytes that a line has, its line feed included. Default 256 KiB, least 4 KiB. Of a longer
+    /// one the largest fields are cut, with `…[truncated N bytes]` in the place of the rest.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.max_line_bytes = bytes.max(LEAST_MAX_LINE_BYTES);
         self

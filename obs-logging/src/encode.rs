@@ -74,10 +74,10 @@ impl Core {
         appended.dedupe();
     }
 
-    /// Cuts the encoded line to its size.
+    /// Cuts the encoded line to its size, of which the line feed is a part.
     #[inline]
     pub(crate) fn finish(&self, line: &mut Vec<u8>) {
-        if line.len() > self.max_line_bytes && limit::fit(line, self.max_line_bytes) {
+        if line.len() >= self.max_line_bytes && limit::fit(line, self.max_line_bytes - 1) {
             health::count(health::Event::Trimmed);
         }
     }

@@ -1,8 +1,10 @@
 //! The spans that a thread is in, and what its lines take from the innermost of them.
 //!
-//! While a span is entered it cannot be closed, so that what was read of it once need not be looked
-//! up again for each line: neither the registry nor the span's lock is touched, and that costs more
-//! than all the rest of a line. `Span::record`, on any thread, makes it stale by the epoch.
+//! A guard borrows its span, so that one that is entered is open, and what was read of it once need
+//! not be looked up again for each line: neither the registry nor the span's lock is touched, and that
+//! costs more than all the rest of a line. `Span::record`, on any thread, makes it stale by the epoch.
+//! (The registry itself does not keep it open: where a guard is forgotten and its span dropped, the
+//! thread's lines go on as in that span.)
 
 use std::cell::RefCell;
 

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use obs_core::json::Piece;
 
+use crate::limit;
+
 /// A field's name, encoded once per callsite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
@@ -104,6 +106,20 @@ impl Fields {
     /// The last field's value.
     pub(crate) fn last_value(&self) -> &[u8] {
         self.entries.last().map_or(&[], |entry| &self.bytes[entry.value..entry.end])
+    }
+
+    /// Cuts each text that alone is longer than a line may be.
+    #[cold]
+    pub(crate) fn fit_values(&mut self, most: usize) {
+        let mut fitted = Self::default();
+        for Entry { start, value, end, bit } in std::mem::take(&mut self.entries) {
+            let at = fitted.bytes.len();
+            fitted.bytes.extend_from_slice(&self.bytes[start..value]);
+            let mut cut = self.bytes[value..end].to_vec();
+            limit::fit_value(&mut cut, most);
+            fitted.end(at, bit, |out| out.extend_from_slice(&cut));
+        }
+        *self = fitted;
     }
 
     /// Leaves one field of each name: the one that was added last.

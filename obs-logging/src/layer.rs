@@ -17,6 +17,7 @@ use crate::admission::{Admission, Policy};
 use crate::buffer::Buffer;
 use crate::callsite::Callsites;
 use crate::entered;
+use crate::fields::Fields;
 use crate::format::Format;
 use crate::held;
 use crate::level::{Levels, LineFilter};
@@ -55,6 +56,14 @@ impl Core {
             self.finish(&mut scratch.line);
             self.push(&scratch.line, &mut scratch.text);
         });
+    }
+
+    /// What a span keeps is no larger than what a line could show of it.
+    #[inline]
+    fn fit_values(&self, fields: &mut Fields) {
+        if fields.bytes().len() >= self.max_line_bytes {
+            fields.fit_values(self.max_line_bytes);
+        }
     }
 
     pub(crate) fn buffer(&self) -> Option<&Buffer> {
@@ -165,6 +174,7 @@ where
             let mut visitor = Visitor::new(callsite, fields, line, log_record);
             attributes.record(&mut visitor);
             visitor.finish();
+            self.core.fit_values(fields);
             span::attach(&span, self.core.id, fields);
         });
     }
@@ -178,6 +188,7 @@ where
             let mut visitor = Visitor::new(callsite, fields, line, log_record);
             values.record(&mut visitor);
             visitor.finish();
+            self.core.fit_values(fields);
             span::update(&span, self.core.id, fields);
         });
     }

@@ -11,6 +11,8 @@ const MARK: usize = 48;
 const SHORTEST_CUT: usize = 2 * MARK;
 /// Never cut and never left out: without them, Lambda takes the line for one without a level.
 const KEPT: [&[u8]; 2] = [b"timestamp", b"level"];
+/// The key under which a line says how many of its fields were left out.
+const LEFT_OUT: &[u8] = b"truncated_fields";
 
 /// Makes `line`, a JSON object, fit into `limit` bytes; returns whether it had to.
 ///
@@ -34,6 +36,15 @@ pub(crate) fn fit(line: &mut Vec<u8>, limit: usize) -> bool {
     true
 }
 
+/// Cuts the strings in one encoded `value` that are longer than a line may be.
+///
+/// A span's value is copied into its children and into each line: of what no line can hold, not more
+/// is kept than one could.
+pub(crate) fn fit_value(value: &mut Vec<u8>, most: usize) {
+    let texts: Vec<Range<usize>> = strings(value, 0..value.len()).collect();
+    cut_strings(value, &texts, most);
+}
+
 /// The length to which the longest of `lengths` must be cut so that together they lose `excess`.
 fn common_length(mut lengths: Vec<usize>, excess: usize) -> usize {
     lengths.sort_unstable_by(|a, b| b.cmp(a));
@@ -53,9 +64,10 @@ fn cut_strings(line: &mut Vec<u8>, texts: &[Range<usize>], most: usize) {
     let mut cut = Vec::with_capacity(line.len().min(most.saturating_mul(2)));
     let mut done = 0;
     for text in texts.iter().filter(|text| text.len() > most) {
-        let keep = end_of_unit(&line[text.clone()], most - MARK);
+        let (whole, lost_before) = without_mark(&line[text.clone()]);
+        let keep = end_of_unit(whole, most - MARK);
         cut.extend_from_slice(&line[done..text.start + keep]);
-        let lost = text_bytes(&line[text.start + keep..text.end]);
+        let lost = lost_before.saturating_add(text_bytes(&whole[keep..]));
         cut.extend_from_slice(format!("…[truncated {lost} bytes]").as_bytes());
         done = text.end;
     }
@@ -63,21 +75,43 @@ fn cut_strings(line: &mut Vec<u8>, texts: &[Range<usize>], most: usize) {
     *line = cut;
 }
 
+/// A text that was cut before, and how much it lost then, which its mark says.
+fn without_mark(text: &[u8]) -> (&[u8], usize) {
+    let parts = || {
+        let rest = text.strip_suffix(b" bytes]")?;
+        let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let (rest, digits) = rest.split_at(rest.len() - digits);
+        let lost = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        Some((rest.strip_suffix("…[truncated ".as_bytes())?, lost))
+    };
+    parts().unwrap_or((text, 0))
+}
+
 fn leave_out(line: &mut Vec<u8>, limit: usize) {
-    let mut sizes: Vec<(usize, Range<usize>)> = members(line)
-        .filter(|member| !is_kept(&line[member.key.clone()]))
-        // With the comma before the key: what is kept comes first, so there always is one.
-        .map(|member| member.key.start - 2..member.value.end)
-        .map(|range| (range.len(), range))
-        .collect();
-    sizes.sort_unstable_by_key(|(size, _)| std::cmp::Reverse(*size));
     let mut length = line.len() + r#","truncated_fields":18446744073709551615"#.len();
     let mut out: Vec<Range<usize>> = Vec::new();
+    let mut sizes: Vec<(usize, Range<usize>)> = Vec::new();
+    // Loki may take less than the writer: then the line was cut before, and says so once, not twice.
+    let mut before = 0;
+    for member in members(line).filter(|member| !is_kept(&line[member.key.clone()])) {
+        // With the comma before the key: what is kept comes first, so there always is one.
+        let range = member.key.start - 2..member.value.end;
+        if &line[member.key] == LEFT_OUT {
+            before = number(&line[member.value]);
+            length -= range.len();
+            out.push(range);
+        } else {
+            sizes.push((range.len(), range));
+        }
+    }
+    sizes.sort_unstable_by_key(|(size, _)| std::cmp::Reverse(*size));
+    let mut left_out = before;
     for (size, range) in sizes {
         if length <= limit {
             break;
         }
         length -= size;
+        left_out += 1;
         out.push(range);
     }
     out.sort_unstable_by_key(|range| range.start);
@@ -88,8 +122,12 @@ fn leave_out(line: &mut Vec<u8>, limit: usize) {
         done = range.end;
     }
     kept.extend_from_slice(&line[done..line.len() - 1]);
-    kept.extend_from_slice(format!(r#","truncated_fields":{}}}"#, out.len()).as_bytes());
+    kept.extend_from_slice(format!(r#","truncated_fields":{left_out}}}"#).as_bytes());
     *line = kept;
+}
+
+fn number(digits: &[u8]) -> u64 {
+    std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
 
 fn is_kept(key: &[u8]) -> bool {
@@ -201,6 +239,35 @@ mod tests {
         assert_eq!(value["truncated_fields"], 1);
         assert_eq!(value["b"], "c");
         assert_eq!(value["level"], "INFO");
+    }
+
+    #[test]
+    fn scenario_18_a_text_that_is_cut_twice_says_how_much_is_lost_in_all() {
+        let mut value = format!("[\"{}\",\"short\"]", "é".repeat(50_000)).into_bytes();
+        for most in [40_000, 9_999, 5_000] {
+            fit_value(&mut value, most);
+            assert!(value.len() <= most + 12, "{}", value.len());
+            let texts: [String; 2] = serde_json::from_slice(&value).unwrap();
+            let (kept, mark) = texts[0].split_once('…').unwrap();
+            assert_eq!(mark, format!("[truncated {} bytes]", 100_000 - kept.len()));
+            assert_eq!(texts[1], "short");
+        }
+        let before = value.clone();
+        fit_value(&mut value, 5_000);
+        assert_eq!(value, before);
+    }
+
+    #[test]
+    fn scenario_29_a_line_that_is_cut_twice_says_once_what_was_left_out() {
+        let keys: Vec<String> = (0..2000).map(|n| format!("key{n}")).collect();
+        let fields: Vec<_> = keys.iter().map(|key| (key.as_str(), "v")).collect();
+        let mut line = line(&fields);
+        for limit in [16 * 1024, 8 * 1024, 4 * 1024] {
+            assert!(fit(&mut line, limit) && line.len() <= limit);
+            // It fails on a key that is there twice.
+            let read: crate::test::Line = std::str::from_utf8(&line).unwrap().parse().unwrap();
+            assert_eq!(read.u64("truncated_fields"), 2000 + 3 - read.keys().len() as u64);
+        }
     }
 
     proptest! {

@@ -134,7 +134,8 @@ impl<'a> Visitor<'a> {
             name => name.strip_prefix("r#").unwrap_or(name),
         };
         let key = |part: &str| Key::new(&format!("{name}_{part}"));
-        self.fields.push(&key("type"), |out| json::string(out, &failure.type_name));
+        // It may be a word of the error's own text: see `error_type::of_dyn`.
+        self.fields.push(&key("type"), |out| json::string(out, &redact(&failure.type_name)));
         self.fields.push(&key("message"), |out| {
             json::string(out, &redact(&failure.message));
         });
@@ -150,7 +151,7 @@ impl<'a> Visitor<'a> {
             return;
         }
         if let Some(location) = &failure.location {
-            self.fields.push(&key("location"), |out| json::string(out, location));
+            self.fields.push(&key("location"), |out| json::string(out, &redact(location)));
         }
         if let Some(traceback) = &failure.traceback {
             // `error_traceback` would be a name that nobody looks for.

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::json;
 use tracing::{error, info, info_span};
 
-use crate::capture::captured;
+use crate::capture::{captured, captured_by};
 
 #[derive(Debug)]
 enum PaymentError {
@@ -168,4 +168,27 @@ fn scenario_19_an_error_that_panics_while_it_is_displayed_leaves_a_marker() {
         assert_eq!(line["error_message"], "[panicked while formatting]");
         assert_eq!(line["n"], n);
     }
+}
+
+#[test]
+fn scenario_41_a_type_that_is_read_from_an_errors_own_text_is_searched_for_secrets() {
+    struct Bare;
+    impl std::fmt::Debug for Bare {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("AKIAIOSFODNN7EXAMPLE was refused")
+        }
+    }
+    impl std::fmt::Display for Bare {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("refused")
+        }
+    }
+    impl std::error::Error for Bare {}
+    let line = captured_by(
+        |builder| builder.redact(obs_logging::Redactor::standard()),
+        || error!(error = &Bare as &(dyn std::error::Error + 'static), "x"),
+    )
+    .line();
+    assert_eq!(line["error_type"], "[REDACTED]");
+    assert_eq!(line["error_message"], "refused");
 }

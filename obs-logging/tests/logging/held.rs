@@ -1,15 +1,12 @@
-//! `sample_debug` and `buffer_until_error`: what is written, what is held, and what is not.
+//! `buffer_until_error`: what is written, what is held, and what is not.
 
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use obs_core::context::{InContextExt, RequestContext};
-use obs_core::ids::{SpanId, SpanIds, TraceId, TraceParent};
 use obs_logging::{Format, StructuredLogger, StructuredLoggerBuilder};
 use tracing::{Instrument, debug, debug_span, error, info, info_span, trace, warn};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::{Context, SubscriberExt};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::capture::{Capture, Line, builder, captured_by, subscriber};
 
@@ -17,11 +14,11 @@ fn buffering(builder: StructuredLoggerBuilder) -> StructuredLoggerBuilder {
     builder.level("info").buffer_until_error(64 * 1024)
 }
 
-fn request(id: &str) -> RequestContext {
+pub(crate) fn request(id: &str) -> RequestContext {
     RequestContext::builder().request_id(id).build()
 }
 
-fn messages(lines: &[Line]) -> Vec<&str> {
+pub(crate) fn messages(lines: &[Line]) -> Vec<&str> {
     lines.iter().map(|line| line["message"].as_str().unwrap()).collect()
 }
 
@@ -565,94 +562,5 @@ fn an_error_on_any_thread_of_the_request_brings_them_in_order() {
                 }
             }
         }
-    }
-}
-
-#[test]
-fn debug_lines_of_a_trace_are_all_there_or_none() {
-    let of = |low: u64| {
-        let trace_id = TraceId::from_u128(1 << 96 | u128::from(low)).unwrap();
-        RequestContext::builder()
-            .request_id(format!("{low:x}"))
-            .trace(TraceParent { trace_id, parent_id: None, sampled: None })
-            .build()
-    };
-    let lines = captured_by(
-        |builder| builder.level("trace").sample_debug(0.25),
-        || {
-            for low in [0, u64::MAX / 4 - 4096, u64::MAX / 4 + 4096, u64::MAX] {
-                let _request = of(low).enter();
-                debug!("debug");
-                trace!("trace");
-                info!("info");
-            }
-        },
-    )
-    .lines();
-    let all = ["debug", "trace", "info"];
-    assert_eq!(messages(&lines), [&all[..], &all, &["info"], &["info"]].concat());
-}
-
-/// A tracer's layer, as far as logs know of it.
-struct Ids(SpanIds);
-
-impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Ids {
-    fn on_new_span(
-        &self,
-        _: &tracing::span::Attributes<'_>,
-        id: &tracing::Id,
-        context: Context<'_, S>,
-    ) {
-        context.span(id).unwrap().extensions_mut().insert(self.0);
-    }
-}
-
-#[test]
-fn the_nearest_spans_trace_decides_before_the_requests() {
-    let ids = |low: u128| SpanIds {
-        trace_id: TraceId::from_u128(1 << 96 | low).unwrap(),
-        span_id: SpanId::generate(),
-        sampled: true,
-    };
-    for (low, expected) in [(1, 1), (u128::from(u64::MAX), 0)] {
-        let capture = Capture::default();
-        let logger = builder(&capture).sample_debug(0.5).build().unwrap();
-        let subscriber = tracing_subscriber::registry().with(Ids(ids(low))).with(logger.layer());
-        tracing::subscriber::with_default(subscriber, || {
-            // By itself it would decide otherwise.
-            let trace = TraceParent {
-                trace_id: TraceId::from_u128(1 << 96 | (u128::from(u64::MAX) - low)).unwrap(),
-                parent_id: None,
-                sampled: None,
-            };
-            let _request = RequestContext::builder().trace(trace).build().enter();
-            let _span = info_span!("work").entered();
-            debug!("sampled?");
-        });
-        assert_eq!(capture.lines().len(), expected, "{low:x}");
-    }
-}
-
-#[test]
-fn what_sampling_leaves_out_is_held() {
-    let lines = captured_by(
-        |builder| builder.level("debug").sample_debug(0.0).buffer_until_error(64 * 1024),
-        || {
-            debug!("outside any request");
-            let _request = request("r-1").enter();
-            debug!("left out");
-            info!("written");
-            error!("failed");
-        },
-    )
-    .lines();
-    assert_eq!(messages(&lines), ["written", "left out", "failed"]);
-}
-
-#[test]
-fn a_share_that_is_none_is_refused() {
-    for rate in [-0.1, 1.5, f64::NAN] {
-        let error = StructuredLogger::builder().sample_debug(rate).build().unwrap_err();
-        assert!(error.is_sample_rate(), "{error}");
     }
 }

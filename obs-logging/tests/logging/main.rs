@@ -37,6 +37,8 @@ mod rate;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
+mod sampling;
+#[cfg(test)]
 mod set_level;
 #[cfg(all(test, unix, feature = "signal"))]
 mod signal;
