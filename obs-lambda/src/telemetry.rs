@@ -29,7 +29,7 @@ impl Telemetry {
     ///
     /// In Lambda logs and EMF documents are written to stdout on the caller's thread, one write a
     /// line, because the environment may be frozen at any time after the response. Traces go to the
-    /// X-Ray daemon over UDP; `OBS_TRACES=none` or `OTEL_SDK_DISABLED=true` switches them off.
+    /// X-Ray daemon over UDP, unless `OBS_TRACES` says otherwise; `OBS_TRACES=none` or `OTEL_SDK_DISABLED=true` switches them off.
     /// Alerts (feature `alerts`) go to the bus that `OBS_ALERTS_BUS` names; without it they are
     /// switched off.
     ///
@@ -149,19 +149,13 @@ impl Telemetry {
 }
 
 fn tracer() -> Result<Option<XRayTracer>, Error> {
-    if env::flag(env::TRACES_DISABLED) {
+    if env::flag(env::TRACES_DISABLED) || env::first(env::TRACES).as_deref() == Some("none") {
         return Ok(None);
     }
-    match env::first(env::TRACES).as_deref() {
-        Some("none") => Ok(None),
-        None | Some("xray") => {
-            // Lambda has decided: its header says whether the trace is sampled. Without a header,
-            // everything is.
-            let sampler = Sampler::parent_or(Sampler::always());
-            Ok(Some(XRay::builder().sampler(sampler).daemon().build()?))
-        }
-        Some(other) => Err(format!("OBS_TRACES is {other:?}; it takes `xray` or `none`").into()),
-    }
+    // Lambda has decided: its header says whether the trace is sampled. Without a header, everything
+    // is. The road is the environment's: the daemon, unless `OBS_TRACES` says otherwise.
+    let sampler = Sampler::parent_or(Sampler::always());
+    Ok(Some(XRay::builder().sampler(sampler).build()?))
 }
 
 #[cfg(feature = "alerts")]

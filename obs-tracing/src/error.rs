@@ -14,6 +14,8 @@ enum Problem {
     },
     InvalidRatio(f64),
     EmptyService,
+    InvalidResource(String),
+    Road(String),
     #[cfg(feature = "sampling-aws")]
     InvalidSampling(String),
 }
@@ -29,6 +31,14 @@ impl Error {
 
     pub(crate) const fn empty_service() -> Self {
         Self(Problem::EmptyService)
+    }
+
+    pub(crate) const fn invalid_resource(fault: String) -> Self {
+        Self(Problem::InvalidResource(fault))
+    }
+
+    pub(crate) fn road(fault: impl Into<String>) -> Self {
+        Self(Problem::Road(fault.into()))
     }
 
     #[cfg(feature = "sampling-aws")]
@@ -56,6 +66,18 @@ impl Error {
     pub const fn is_empty_service(&self) -> bool {
         matches!(self.0, Problem::EmptyService)
     }
+
+    /// Whether a resource attribute is wrong, or there are too many.
+    pub const fn is_invalid_resource(&self) -> bool {
+        matches!(self.0, Problem::InvalidResource(_))
+    }
+
+    /// Whether there is no such road out, or it cannot be taken: `OBS_TRACES` names none, an OTLP
+    /// endpoint or one of its headers is wrong, an exporter is another tracer's already, or the system
+    /// refused a runtime.
+    pub const fn is_road(&self) -> bool {
+        matches!(self.0, Problem::Road(_))
+    }
 }
 
 impl fmt::Display for Error {
@@ -74,6 +96,7 @@ impl fmt::Display for Error {
             Problem::EmptyService => {
                 f.write_str("the service's name is blank: give one, or leave it out")
             }
+            Problem::InvalidResource(fault) | Problem::Road(fault) => f.write_str(fault),
         }
     }
 }

@@ -7,12 +7,18 @@ mod error;
 mod extension;
 mod failure;
 mod layer;
+#[cfg(feature = "otel")]
+pub mod otel;
+mod otlp;
 pub mod propagation;
 mod record;
+mod resource;
+mod road;
 mod sampler;
 mod traced;
 mod tracer;
 mod tracing_helper;
+mod udp;
 mod value;
 mod xray;
 
@@ -21,8 +27,10 @@ pub use current::{annotate, current_trace_id, metadata};
 pub use error::Error;
 pub use extension::{Traced, TracedExt, TryTraced};
 pub use obs_core::Redactor;
-pub use obs_core::lane::FlushReport;
+pub use obs_core::lane::{FlushReport, LastFailure};
 pub use obs_tracing_macros::traced;
+#[cfg(feature = "otlp")]
+pub use otlp::http::Otlp;
 pub use sampler::{CentralSampling, Sampler, SamplingStatus};
 pub use tracer::{XRay, XRayBuilder, XRayTracer};
 pub use tracing_helper::TracingHelper;

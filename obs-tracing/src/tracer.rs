@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use obs_core::lane::{FlushReport, Lane, LaneStats, Records};
+use obs_core::lane::{FlushReport, Lane, LaneStats, LastFailure, Records};
 use obs_core::{Identity, Redactor, env, guard};
 use tracing_core::{Level, LevelFilter, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
+#[cfg(feature = "otlp")]
+use crate::Otlp;
 use crate::error::Error;
 use crate::layer::{SpanFilter, XRayLayer};
 use crate::propagation::Propagator;
 use crate::record::SpanRecord;
+use crate::resource::{Known, Resource};
+use crate::road::{Road, Start};
 use crate::sampler::central::{Place, Service};
 use crate::sampler::{RunningSampler, Sampler, SamplingStatus};
-use crate::xray::{DaemonAddress, DaemonSink, Encoder, NullSink};
+use crate::xray;
 
 /// Traces to X-Ray: [`XRay::builder`] is where it begins.
 #[derive(Clone, Copy, Debug)]
@@ -44,16 +48,11 @@ pub struct XRayBuilder {
     level: Option<Level>,
     capacity_bytes: Option<usize>,
     in_lambda: Option<bool>,
-}
-
-/// Where finished segments go.
-#[derive(Clone, Debug, Default)]
-enum Road {
-    /// The daemon that `AWS_XRAY_DAEMON_ADDRESS` names, else the default one.
-    #[default]
-    Daemon,
-    DaemonAt(String),
-    Discard,
+    resource: Vec<(String, String)>,
+    #[cfg(feature = "detectors")]
+    detects: bool,
+    #[cfg(feature = "otel")]
+    activates: bool,
 }
 
 impl XRayBuilder {
@@ -98,24 +97,92 @@ impl XRayBuilder {
         self
     }
 
-    /// Sends to the X-Ray daemon over UDP, at the address in `AWS_XRAY_DAEMON_ADDRESS` (`host:port`
-    /// or `tcp:host:port udp:host:port`), else at `127.0.0.1:2000`. This is the default. A host's
-    /// name is looked up when the first segment is sent.
+    /// Sends segment documents to the X-Ray daemon over UDP, at the address in
+    /// `AWS_XRAY_DAEMON_ADDRESS` (`host:port` or `tcp:host:port udp:host:port`), else at
+    /// `127.0.0.1:2000`. A host's name is looked up when the first segment is sent.
+    ///
+    /// This is the default, unless `OBS_TRACES` says otherwise.
     pub fn daemon(mut self) -> Self {
-        self.road = Road::Daemon;
+        self.road = Road::Daemon(None);
         self
     }
 
-    /// Sends to the X-Ray daemon at this address, in either of the forms of
-    /// [`XRayBuilder::daemon`].
+    /// As [`XRayBuilder::daemon`], at this address, in either of its forms.
     pub fn daemon_at(mut self, address: impl Into<String>) -> Self {
-        self.road = Road::DaemonAt(address.into());
+        self.road = Road::Daemon(Some(address.into()));
+        self
+    }
+
+    /// Sends OTLP over UDP, as the daemon inside Lambda takes it, at the address of
+    /// [`XRayBuilder::daemon`]: many spans in a datagram, 49,104 bytes of protobuf at most. The
+    /// daemon that one runs oneself takes segment documents only.
+    pub fn otlp_udp(mut self) -> Self {
+        self.road = Road::OtlpUdp(None);
+        self
+    }
+
+    /// As [`XRayBuilder::otlp_udp`], at this address, in either of its forms.
+    pub fn otlp_udp_at(mut self, address: impl Into<String>) -> Self {
+        self.road = Road::OtlpUdp(Some(address.into()));
+        self
+    }
+
+    /// Sends OTLP over HTTPS to X-Ray's own endpoint in this region, signed (SigV4) with the
+    /// credentials of the AWS SDK's default chain: [`Otlp::xray`] with its defaults.
+    #[cfg(feature = "otlp")]
+    pub fn otlp_https(self, region: impl Into<String>) -> Self {
+        self.otlp(Otlp::xray(region))
+    }
+
+    /// Sends OTLP over HTTP: to a collector, if this is an address; [`Otlp`] has settings.
+    ///
+    /// ```
+    /// use obs_tracing::{Otlp, XRay};
+    ///
+    /// let tracer = XRay::builder().otlp("http://127.0.0.1:4318").build()?;
+    /// let tracer = XRay::builder()
+    ///     .otlp(Otlp::new("https://otlp.example.com").header("api-key", "4711"))
+    ///     .build()?;
+    /// # Ok::<(), obs_tracing::Error>(())
+    /// ```
+    #[cfg(feature = "otlp")]
+    pub fn otlp(mut self, otlp: impl Into<Otlp>) -> Self {
+        self.road = Road::Otlp(otlp.into());
         self
     }
 
     /// Encodes each segment and throws it away: for benchmarks.
     pub fn discard(mut self) -> Self {
         self.road = Road::Discard;
+        self
+    }
+
+    /// An attribute of the resource, beside what is found out: `team`, `service.namespace`. It wins
+    /// over one in `OTEL_RESOURCE_ATTRIBUTES`; 16 KiB are taken in all. OTLP carries them, and segment
+    /// documents those for which they have a place (`cloud.account.id`, `container.id`, …).
+    pub fn resource_attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.resource.push((key.into(), value.into()));
+        self
+    }
+
+    /// Finds out what the process runs on: Lambda, ECS, EKS or EC2, with account, region, container
+    /// and instance. In Lambda from the environment alone; elsewhere a thread asks the platform's
+    /// metadata services, for which the first spans wait 4 seconds at most, and no caller.
+    #[cfg(feature = "detectors")]
+    pub fn detect_resource(mut self) -> Self {
+        self.detects = true;
+        self
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn takes(mut self, road: Road) -> Self {
+        self.road = road;
+        self
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn activating(mut self) -> Self {
+        self.activates = true;
         self
     }
 
@@ -143,15 +210,15 @@ impl XRayBuilder {
 
     /// The tracer. Starts the thread that sends.
     ///
-    /// With `OBS_DISABLED` or `OTEL_SDK_DISABLED` (`true`, `1`, `yes`, `on`) the settings are checked
-    /// as well, but the tracer records nothing: no thread, no ids, nothing sent.
+    /// With `OBS_DISABLED` or `OTEL_SDK_DISABLED` (`true`, `1`, `yes`, `on`), and with `OBS_TRACES=none`
+    /// where code names no road, the settings are checked as well, but the tracer records nothing: no
+    /// thread, no ids, nothing sent.
     ///
     /// # Errors
     ///
-    /// The sampler's ratio is not between 0 and 1, an address (the daemon's, or that of its proxy) cannot be
-    /// read, or the service's name is blank.
+    /// The sampler's ratio is not between 0 and 1, the service's name is blank, a resource attribute is
+    /// wrong, or an address (the daemon's, that of its proxy, an OTLP endpoint) or a header is.
     pub fn build(self) -> Result<XRayTracer, Error> {
-        let is_off = env::flag(env::TRACES_DISABLED);
         self.sampler.check()?;
         let mut identity = Identity::from_env();
         if let Some(service) = self.service {
@@ -167,38 +234,39 @@ impl XRayBuilder {
         let version = self
             .version
             .or_else(|| env::first(&["AWS_LAMBDA_FUNCTION_VERSION"]).filter(|_| is_lambda));
+        let lookup: &dyn Fn(&str) -> Option<String> = &|name| std::env::var(name).ok();
+        let resource = Resource::new(&identity, version.as_deref(), &self.resource, lookup)?;
+        let road = self.road.resolve(lookup)?;
+        let is_off = env::flag(env::TRACES_DISABLED) || road.is_nowhere();
+        let known = Known::new(resource.clone());
+        #[cfg(feature = "detectors")]
+        let known = if self.detects && !is_off { known.detect(is_lambda) } else { known };
         let propagator = Arc::new(self.propagator.or_redact(&self.redactor));
-        let origin = origin(is_lambda);
         let service = Service {
             name: identity.service.clone(),
-            origin: origin.unwrap_or_default().to_owned(),
+            origin: xray::origin(&resource).unwrap_or_default().to_owned(),
             ..Service::default()
         };
-        let encoder = Encoder::new(identity, version, origin, self.redactor);
 
         let mut lane = Lane::<Records<SpanRecord>>::builder("xray");
         if let Some(bytes) = self.capacity_bytes {
             lane = lane.capacity_bytes(bytes);
         }
-        let daemon = match &self.road {
-            Road::DaemonAt(text) => Some(text.clone()),
-            Road::Daemon | Road::Discard => env::first(env::XRAY_DAEMON),
-        };
-        let address = match (&self.road, &daemon) {
-            (Road::Discard, _) => None,
-            (_, Some(text)) => Some(DaemonAddress::parse(text)?),
-            (_, None) => Some(DaemonAddress::default()),
-        };
         // What is off asks nobody for rules.
         let sampler = if is_off { Sampler::never() } else { self.sampler };
+        let daemon = road.daemon(lookup);
         let place = Place { service, daemon: daemon.as_deref(), in_lambda: is_lambda };
         let sampler = sampler.start(place)?;
-        let lane = match address {
-            // The filter lets nothing through: the lane stays empty and needs no thread.
-            _ if is_off => lane.synchronous().start(NullSink::new(encoder)),
-            Some(address) => lane.start(DaemonSink::new(address, encoder)),
-            None => lane.start(NullSink::new(encoder)),
+        let failure = LastFailure::default();
+        let start = Start {
+            service: identity,
+            version,
+            redactor: self.redactor,
+            known,
+            resource,
+            failure: failure.clone(),
         };
+        let lane = road.start(lane, start, is_off, lookup)?;
         let level = LevelFilter::from_level(self.level.unwrap_or(Level::DEBUG));
         guard::silence_hook();
         Ok(XRayTracer {
@@ -206,6 +274,9 @@ impl XRayBuilder {
             sampler: Arc::new(sampler),
             level: if is_off { LevelFilter::OFF } else { level },
             in_lambda: self.in_lambda.unwrap_or(is_lambda),
+            failure,
+            #[cfg(feature = "otel")]
+            activates: self.activates,
             propagator,
         })
     }
@@ -222,6 +293,9 @@ pub struct XRayTracer {
     sampler: Arc<RunningSampler>,
     level: LevelFilter,
     in_lambda: bool,
+    failure: LastFailure,
+    #[cfg(feature = "otel")]
+    activates: bool,
     propagator: Arc<Propagator>,
 }
 
@@ -236,8 +310,11 @@ impl XRayTracer {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let propagator = Arc::clone(&self.propagator);
-        XRayLayer::new(self.lane.clone(), Arc::clone(&self.sampler), self.in_lambda, propagator)
-            .with_filter(SpanFilter::new(self.level))
+        let sampler = Arc::clone(&self.sampler);
+        let layer = XRayLayer::new(self.lane.clone(), sampler, self.in_lambda, propagator);
+        #[cfg(feature = "otel")]
+        let layer = layer.activating(self.activates);
+        layer.with_filter(SpanFilter::new(self.level))
     }
 
     /// Waits until every segment that ended before this call is sent or has failed, `limit` at
@@ -276,15 +353,10 @@ impl XRayTracer {
     pub fn stats(&self) -> LaneStats {
         self.lane.stats()
     }
-}
 
-/// The kind of AWS resource that this process runs on, as far as its environment tells.
-fn origin(is_lambda: bool) -> Option<&'static str> {
-    if is_lambda {
-        Some("AWS::Lambda::Function")
-    } else if env::first(&["ECS_CONTAINER_METADATA_URI_V4"]).is_some() {
-        Some("AWS::ECS::Container")
-    } else {
-        None
+    /// Why the last attempt to send that failed did so, in words for people: a tracer logs nothing of
+    /// its own, because its own log lines could be what fails.
+    pub fn last_failure(&self) -> LastFailure {
+        self.failure.clone()
     }
 }

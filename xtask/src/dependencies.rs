@@ -15,14 +15,15 @@ pub(crate) struct Promise {
 }
 
 /// A function that only wants metrics and logs builds no AWS SDK and no opentelemetry; nor does one that
-/// sends its logs to Loki.
-pub(crate) const PROMISES: [Promise; 7] = [
+/// sends its logs to Loki. Traces bring opentelemetry, and the SDK only by the feature `otlp`.
+pub(crate) const PROMISES: [Promise; 8] = [
     Promise { package: "obs-core", features: "", most: None },
     Promise { package: "obs-core", features: "http", most: Some(65) },
     Promise { package: "obs-metrics", features: "", most: Some(40) },
     Promise { package: "obs-logging", features: "", most: Some(45) },
     Promise { package: "obs-logging", features: "loki", most: Some(75) },
     Promise { package: "obs-tracing", features: "", most: None },
+    Promise { package: "obs-tracing", features: "otel,detectors", most: None },
     Promise { package: "obs", features: "", most: None },
 ];
 

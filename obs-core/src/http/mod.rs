@@ -61,6 +61,7 @@ mod client;
 mod endpoint;
 mod gzip;
 mod headers;
+pub mod otlp;
 mod retry;
 mod sender;
 #[cfg(feature = "sigv4")]

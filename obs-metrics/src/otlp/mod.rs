@@ -100,8 +100,6 @@
 //! [`put_metric`]: crate::MetricsCollector::put_metric
 //! [`FlushReport`]: crate::FlushReport
 
-mod answer;
-mod endpoint;
 mod histogram;
 mod request;
 mod settings;
@@ -113,6 +111,7 @@ use std::time::Duration;
 
 use aws_types::SdkConfig;
 use obs_core::clock::{Clock, SystemClock, millis_since_epoch};
+use obs_core::http::otlp::{Connection, Options};
 use obs_core::http::{Retry, Secret, Sender};
 pub use obs_core::lane::LastFailure;
 use obs_core::lane::{Lane, LaneBuilder, Records};
@@ -191,13 +190,7 @@ impl Otlp {
 
     fn to(target: Target) -> Self {
         Self {
-            given: Given {
-                target,
-                headers: Vec::new(),
-                attributes: Vec::new(),
-                timeout: None,
-                gzip: None,
-            },
+            given: Given { target, attributes: Vec::new(), options: Options::default() },
             retry: Retry::default(),
             clock: Arc::new(SystemClock),
             last_failure: LastFailure::default(),
@@ -207,7 +200,7 @@ impl Otlp {
     /// A header of every request, as for an API key; one of this name from the environment is
     /// replaced. The value is never shown, in no error and in no `Debug`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.given.headers.push((name.into(), Secret::new(value)));
+        self.given.options.headers.push((name.into(), Secret::new(value)));
         self
     }
 
@@ -223,7 +216,7 @@ impl Otlp {
     /// `OTEL_EXPORTER_OTLP_METRICS_TIMEOUT`, `OTEL_EXPORTER_OTLP_TIMEOUT`, else 10 s. A flush shortens
     /// it so that there is time for a second one.
     pub fn request_timeout(mut self, limit: Duration) -> Self {
-        self.given.timeout = Some(limit);
+        self.given.options.timeout = Some(limit);
         self
     }
 
@@ -237,7 +230,7 @@ impl Otlp {
     /// Whether requests are compressed with gzip. Default: yes, unless
     /// `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION` or `OTEL_EXPORTER_OTLP_COMPRESSION` is `none`.
     pub fn gzip(mut self, gzip: bool) -> Self {
-        self.given.gzip = Some(gzip);
+        self.given.options.gzip = Some(gzip);
         self
     }
 
@@ -268,23 +261,17 @@ impl Otlp {
         }
         let intervals = Intervals::since(millis_since_epoch(self.clock.now()));
         let is_signed = settings.signer.is_some();
-        let mut sender = Sender::new(settings.endpoint, settings.headers)
-            .timeout(settings.timeout)
+        let Connection { endpoint, headers, timeout, gzip } = settings.connection;
+        let mut sender = Sender::new(endpoint, headers)
+            .timeout(timeout)
             .retry(self.retry)
             .clock(Arc::clone(&self.clock))
             .note_failures(self.last_failure);
         if let Some(signer) = settings.signer {
             sender = sender.signer(signer);
         }
-        lane.start_async(OtlpSink {
-            sender,
-            gzip: settings.gzip,
-            is_signed,
-            origin,
-            intervals,
-            clock: self.clock,
-        })
-        .map_err(|error| Error::sink_because("the OTLP sink's runtime was refused", error))
+        lane.start_async(OtlpSink { sender, gzip, is_signed, origin, intervals, clock: self.clock })
+            .map_err(|error| Error::sink_because("the OTLP sink's runtime was refused", error))
     }
 }
 

@@ -1,11 +1,16 @@
+use std::time::Duration;
+
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::region::Region;
 
 use super::*;
 
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+
 fn given(target: Target) -> Given {
-    Given { target, headers: Vec::new(), attributes: Vec::new(), timeout: None, gzip: None }
+    Given { target, attributes: Vec::new(), options: Options::default() }
 }
 
 fn collector(address: &str) -> Given {
@@ -28,7 +33,10 @@ fn check_refused(given: &Given, vars: &[(&str, &str)], expected: &str) {
 #[test]
 fn the_variables_of_opentelemetry_say_where_to() {
     let check = |vars: &[(&str, &str)], expected: &str| {
-        assert_eq!(resolve(&given(Target::Environment), vars).unwrap().endpoint.expose(), expected);
+        assert_eq!(
+            resolve(&given(Target::Environment), vars).unwrap().connection.endpoint.expose(),
+            expected
+        );
     };
     check(&[], "http://localhost:4318/v1/metrics");
     check(&[(ENDPOINT, "https://example.com/x")], "https://example.com/x/v1/metrics");
@@ -49,25 +57,25 @@ fn code_wins_over_variables() {
     ];
     let mut given = collector("http://127.0.0.1:4318");
     let found = resolve(&given, &vars).unwrap();
-    assert_eq!(found.headers.get("api-key"), Some("a b"));
-    assert_eq!(found.headers.get("x-tenant"), Some("one"));
-    assert_eq!(found.timeout, Duration::from_millis(1500));
-    assert!(!found.gzip);
+    assert_eq!(found.connection.headers.get("api-key"), Some("a b"));
+    assert_eq!(found.connection.headers.get("x-tenant"), Some("one"));
+    assert_eq!(found.connection.timeout, Duration::from_millis(1500));
+    assert!(!found.connection.gzip);
     assert_eq!(
         found.attributes,
         [("host.name".into(), "h1".into()), ("team".into(), "core".into())]
     );
 
-    given.headers.push(("X-Tenant".into(), Secret::new("two")));
+    given.options.headers.push(("X-Tenant".into(), Secret::new("two")));
     given.attributes.push(("team".into(), "shop".into()));
-    given.timeout = Some(Duration::from_secs(2));
-    given.gzip = Some(true);
+    given.options.timeout = Some(Duration::from_secs(2));
+    given.options.gzip = Some(true);
     let found = resolve(&given, &vars).unwrap();
-    assert_eq!(found.headers.get("x-tenant"), Some("two"));
+    assert_eq!(found.connection.headers.get("x-tenant"), Some("two"));
     // With the agent, and the two of the body.
-    assert_eq!(found.headers.len(), 5);
-    assert_eq!(found.timeout, Duration::from_secs(2));
-    assert!(found.gzip);
+    assert_eq!(found.connection.headers.len(), 5);
+    assert_eq!(found.connection.timeout, Duration::from_secs(2));
+    assert!(found.connection.gzip);
     assert_eq!(found.attributes[1], ("team".into(), "shop".into()));
 }
 
@@ -91,7 +99,7 @@ fn what_is_wrong_is_an_error_that_shows_no_secret() {
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
     let mut given = collector("https://me:hunter2@example.com");
-    given.headers.push(("api-key".into(), Secret::new("hunter2")));
+    given.options.headers.push(("api-key".into(), Secret::new("hunter2")));
     assert!(!format!("{given:?}").contains("hunter2"));
 }
 
@@ -122,12 +130,16 @@ fn cloudwatch_is_found_by_its_region_and_takes_nothing_from_the_collectors_varia
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
     ];
     let found = resolve(&config(Some("eu-west-1"), true), &vars).unwrap();
-    let address = found.endpoint.expose();
+    let address = found.connection.endpoint.expose();
     assert_eq!(address, "https://monitoring.eu-west-1.amazonaws.com/v1/metrics");
-    assert!(found.headers.get("api-key").is_none() && found.gzip && found.signer.is_some());
+    assert!(
+        found.connection.headers.get("api-key").is_none()
+            && found.connection.gzip
+            && found.signer.is_some()
+    );
     assert!(!format!("{found:?}").contains("hunter2"));
     let mut signed = config(Some("eu-west-1"), true);
-    signed.headers.push(("Authorization".into(), Secret::new("Bearer x")));
+    signed.options.headers.push(("Authorization".into(), Secret::new("Bearer x")));
     check_refused(&signed, &vars, "own");
     check_refused(&config(None, true), &vars, "region");
     check_refused(&config(Some("eu-west-1"), false), &vars, "credentials");

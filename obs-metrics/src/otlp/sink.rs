@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use obs_core::clock::{Clock, millis_since_epoch};
+use obs_core::http::otlp::judge;
 use obs_core::http::{Body, Outcome, Round, Sender, gzip};
 use obs_core::lane::{AsyncSink, Delivery, Reason, Records};
 
 use super::MAX_LABEL_BYTES;
-use super::answer;
 use super::request::{Draft, Encoded, Intervals, Origin, takes_timestamp};
 use crate::datum::Datum;
 
@@ -34,7 +34,7 @@ impl AsyncSink<Records<Datum>> for OtlpSink {
         let mut round = Round::default();
         for Outgoing { body, points } in self.encode(batch, delivery) {
             let is_signed = self.is_signed;
-            let judge = |answer: &_, now| answer::judge(answer, points, is_signed, now);
+            let judge = |answer: &_, now| judge(answer, points, "points", is_signed, now);
             match self.sender.post(&body, &mut round, delivery, judge).await {
                 Outcome::Delivered { rejected } => {
                     delivery.delivered(points - rejected.min(points));

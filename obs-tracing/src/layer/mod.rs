@@ -38,6 +38,9 @@ pub(crate) struct XRayLayer {
     lane: Lane<Records<SpanRecord>>,
     sampler: Arc<RunningSampler>,
     in_lambda: bool,
+    /// Whether spans become OpenTelemetry's current ones.
+    #[cfg(feature = "otel")]
+    activates: bool,
     propagator: Arc<Propagator>,
 }
 
@@ -56,7 +59,19 @@ impl XRayLayer {
         in_lambda: bool,
         propagator: Arc<Propagator>,
     ) -> Self {
-        Self { lane, sampler, in_lambda, propagator }
+        Self {
+            lane,
+            sampler,
+            in_lambda,
+            #[cfg(feature = "otel")]
+            activates: false,
+            propagator,
+        }
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn activating(self, activates: bool) -> Self {
+        Self { activates, ..self }
     }
 
     pub(crate) fn propagator(&self) -> Arc<Propagator> {
@@ -187,6 +202,23 @@ where
             } else {
                 open.record.add_exceptions(failure.exceptions);
             }
+        }
+    }
+
+    #[cfg(feature = "otel")]
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        if self.activates {
+            let ids = context.span(id).and_then(|span| span.extensions().get::<SpanIds>().copied());
+            if let Some(ids) = ids {
+                crate::otel::activate(id, ids);
+            }
+        }
+    }
+
+    #[cfg(feature = "otel")]
+    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
+        if self.activates {
+            crate::otel::deactivate(id);
         }
     }
 

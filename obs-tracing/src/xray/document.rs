@@ -5,35 +5,20 @@
 //! leaves the process as soon as it has ended, a trace of any size needs no memory and no splitting,
 //! a lost datagram costs one span, and a span that outlives its parent is not lost.
 
-use std::borrow::Cow;
-
 use obs_core::Identity;
 use obs_core::health::{self, Event};
 use obs_core::json::{self, Object};
 use obs_core::redact::{REDACTED, Redactor};
 
-use super::name::{annotation_key, is_reserved, segment_name};
+use super::aws;
+use super::name::segment_name;
+use super::plan::{Annotation, Fallback, OWN_NAMESPACE, Plan};
 use super::scrub::scrub;
-use crate::record::{Field, Kind, Place, SpanRecord};
+use crate::record::{Kind, SpanRecord};
+use crate::resource::Resource;
+use crate::udp::HEADER;
 use crate::value::{self, Value};
 
-/// What stands in front of each document in a datagram to the daemon.
-pub(crate) const HEADER: &[u8] = b"{\"format\":\"json\",\"version\":1}\n";
-/// The daemon's limit for a datagram, header included: 64 KiB, less what UDP and IP need.
-pub(crate) const MAX_DATAGRAM: usize = 65_507;
-/// What a system sends that refuses the largest datagram: macOS, unless it is told otherwise.
-pub(crate) const SMALL_DATAGRAM: usize = 9_216;
-/// X-Ray indexes so many annotations of a trace.
-const MAX_ANNOTATIONS: usize = 50;
-/// X-Ray's limit for an annotation's text, in characters.
-const MAX_ANNOTATION_TEXT: usize = 1_000;
-/// Where annotations go for which there is no room among the indexed ones.
-const SURPLUS_NAMESPACE: &str = "annotations";
-/// Where our own notes stand.
-const OWN_NAMESPACE: &str = "obs";
-const DEFAULT_NAMESPACE: &str = "default";
-/// How much is kept of an exception's message when the document is too large.
-const SHORT_MESSAGE: usize = 500;
 /// How much is kept of the name of an error's type, in characters.
 const MAX_TYPE: usize = 200;
 /// How much is kept of the service's version, in characters.
@@ -43,8 +28,8 @@ const MAX_VERSION: usize = 200;
 pub(crate) struct Encoder {
     service: Identity,
     version: Option<String>,
-    /// The kind of AWS resource that the service runs on.
-    origin: Option<&'static str>,
+    /// What the service runs on.
+    resource: Resource,
     redactor: Redactor,
     scratch: Vec<u8>,
 }
@@ -53,10 +38,15 @@ impl Encoder {
     pub(crate) fn new(
         service: Identity,
         version: Option<String>,
-        origin: Option<&'static str>,
+        resource: Resource,
         redactor: Redactor,
     ) -> Self {
-        Self { service, version, origin, redactor, scratch: Vec::new() }
+        Self { service, version, resource, redactor, scratch: Vec::new() }
+    }
+
+    /// More has become known of what the service runs on.
+    pub(crate) fn runs_on(&mut self, resource: &Resource) {
+        self.resource = resource.clone();
     }
 
     /// Replaces what is in `out` with the datagram of `record`: the header and a valid document, of
@@ -114,15 +104,12 @@ impl Encoder {
                 let version = first_characters(version, MAX_VERSION);
                 document.object("service").with_str("version", version).end();
             }
-            if let Some(origin) = self.origin {
+            if let Some(origin) = aws::origin(&self.resource) {
                 document.str("origin", origin);
             }
-            let mut aws = document.object("aws");
-            aws.object("xray")
-                .with_str("sdk", "Obs for Rust")
-                .with_str("sdk_version", env!("CARGO_PKG_VERSION"))
-                .end();
-            aws.end();
+            let mut block = document.object("aws");
+            aws::write(&self.resource, &mut block);
+            block.end();
         }
         document.end();
     }
@@ -223,165 +210,6 @@ impl Encoder {
     }
 }
 
-/// What of a record goes where in its document: keys made valid, later values in the place of
-/// earlier ones, the limits kept.
-struct Plan<'a> {
-    annotations: Vec<Annotation<'a>>,
-    metadata: Vec<Metadata<'a>>,
-    namespaces: Vec<&'a str>,
-    max_annotation_text: usize,
-    max_message: usize,
-    max_exceptions: usize,
-    left_out: u32,
-}
-
-struct Annotation<'a> {
-    key: Cow<'a, str>,
-    value: Cow<'a, Value>,
-}
-
-struct Metadata<'a> {
-    namespace: &'a str,
-    key: Cow<'a, str>,
-    value: Cow<'a, Value>,
-    left_out: bool,
-}
-
-/// What is given up, in this order, when a document without any metadata is still too large.
-#[derive(Clone, Copy)]
-enum Fallback {
-    ShortMessages,
-    ShortAnnotations,
-    NoAnnotations,
-    NoCause,
-}
-
-impl Fallback {
-    const ALL: [Self; 4] =
-        [Self::ShortMessages, Self::ShortAnnotations, Self::NoAnnotations, Self::NoCause];
-}
-
-impl<'a> Plan<'a> {
-    fn new(record: &'a SpanRecord, service: &'a Identity) -> Self {
-        let mut plan = Self {
-            annotations: Vec::new(),
-            metadata: Vec::new(),
-            namespaces: Vec::new(),
-            max_annotation_text: MAX_ANNOTATION_TEXT,
-            max_message: usize::MAX,
-            max_exceptions: usize::MAX,
-            left_out: record.left_out,
-        };
-        if record.kind != Kind::Subsegment {
-            plan.annotate("service", Cow::Owned(Value::from(service.service.as_str())));
-            plan.annotate("environment", Cow::Owned(Value::from(service.environment.as_str())));
-        }
-        let taken = usize::from(record.status.is_some()) + usize::from(record.error_type.is_some());
-        let max_annotations = MAX_ANNOTATIONS - taken;
-        for Field { place, key, value } in &record.fields {
-            match place {
-                Place::Annotation => {
-                    let ours = match key.as_ref() {
-                        "status" => record.status.is_some(),
-                        "error_type" => record.error_type.is_some(),
-                        _ => false,
-                    };
-                    // NaN and infinities have no place in JSON.
-                    let is_number = !matches!(value.0, value::Kind::F64(n) if !n.is_finite());
-                    if !is_number {
-                        health::count(Event::ValueOutOfRange);
-                    } else if !ours {
-                        plan.annotate(key, Cow::Borrowed(value));
-                    }
-                }
-                Place::Metadata(namespace) => {
-                    plan.add_metadata(
-                        namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE),
-                        key,
-                        value,
-                    );
-                }
-            }
-        }
-        if plan.annotations.len() > max_annotations {
-            health::count(Event::LimitExceeded);
-            for surplus in plan.annotations.split_off(max_annotations) {
-                plan.keep_metadata(SURPLUS_NAMESPACE, surplus.key, surplus.value);
-            }
-        }
-        plan
-    }
-
-    fn annotate(&mut self, key: &'a str, value: Cow<'a, Value>) {
-        let key = annotation_key(key);
-        match self.annotations.iter_mut().find(|annotation| annotation.key == key) {
-            Some(annotation) => annotation.value = value,
-            None => self.annotations.push(Annotation { key, value }),
-        }
-    }
-
-    fn add_metadata(&mut self, namespace: &'a str, key: &'a str, value: &'a Value) {
-        if is_reserved(namespace) || is_reserved(key) {
-            health::count(Event::NameRefused);
-            self.left_out += 1;
-        } else {
-            self.keep_metadata(namespace, Cow::Borrowed(key), Cow::Borrowed(value));
-        }
-    }
-
-    fn keep_metadata(&mut self, namespace: &'a str, key: Cow<'a, str>, value: Cow<'a, Value>) {
-        // Our notes must not meet a user's in one namespace: a document has no key twice.
-        let namespace = match namespace {
-            "" | OWN_NAMESPACE => DEFAULT_NAMESPACE,
-            other => other,
-        };
-        if !self.namespaces.contains(&namespace) {
-            self.namespaces.push(namespace);
-        }
-        let mut known = self.metadata.iter_mut();
-        match known.find(|entry| entry.namespace == namespace && entry.key == key) {
-            Some(entry) => entry.value = value,
-            None => self.metadata.push(Metadata { namespace, key, value, left_out: false }),
-        }
-    }
-
-    /// Leaves out metadata, the largest first, until `excess` bytes are saved. False if there is
-    /// none left.
-    fn drop_largest_metadata(&mut self, excess: usize, scratch: &mut Vec<u8>) -> bool {
-        let mut sizes: Vec<(usize, usize)> = Vec::new();
-        for (index, entry) in self.metadata.iter().enumerate().filter(|(_, entry)| !entry.left_out)
-        {
-            scratch.clear();
-            json::string(scratch, &entry.key);
-            entry.value.write(scratch);
-            sizes.push((scratch.len(), index));
-        }
-        // Of entries of one size the later one goes first.
-        sizes.sort_unstable();
-        let mut saved = 0;
-        let before = self.left_out;
-        while let Some((size, index)) = sizes.pop().filter(|_| saved < excess) {
-            saved += size;
-            self.left_out += 1;
-            self.metadata[index].left_out = true;
-        }
-        self.left_out > before
-    }
-
-    fn fall_back(&mut self, fallback: Fallback) {
-        self.left_out += 1;
-        match fallback {
-            Fallback::ShortMessages => {
-                self.max_message = SHORT_MESSAGE;
-                self.max_exceptions = 5;
-            }
-            Fallback::ShortAnnotations => self.max_annotation_text = 100,
-            Fallback::NoAnnotations => self.annotations.clear(),
-            Fallback::NoCause => self.max_exceptions = 0,
-        }
-    }
-}
-
 /// `Object`'s methods for a chain that ends the object.
 trait With: Sized {
     fn with_str(self, key: &str, value: &str) -> Self;
@@ -413,7 +241,7 @@ fn exception_id(record: &SpanRecord, index: usize) -> impl std::fmt::Display {
     std::fmt::from_fn(move |f| write!(f, "{id:016x}"))
 }
 
-fn first_characters(text: &str, max: usize) -> &str {
+pub(crate) fn first_characters(text: &str, max: usize) -> &str {
     if text.len() <= max {
         return text;
     }

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::classify::ErrorClass;
 use crate::failure::Exception;
-use crate::record::{SpanKind, Status};
+use crate::record::{Field, Place, SpanKind, Status};
+use crate::udp::{MAX_DATAGRAM, SMALL_DATAGRAM};
 
 #[path = "../../tests/it/support/rules.rs"]
 mod rules;
@@ -39,8 +40,8 @@ fn encode(record: &SpanRecord) -> Vec<u8> {
 
 fn encode_within(record: &SpanRecord, limit: usize) -> Vec<u8> {
     let mut out = b"what was there before".to_vec();
-    let origin = Some("AWS::ECS::Container");
-    Encoder::new(identity(), Some("7".to_owned()), origin, Redactor::default())
+    let resource = Resource::of(&[("cloud.platform", "aws_ecs")]);
+    Encoder::new(identity(), Some("7".to_owned()), resource, Redactor::default())
         .encode(record, limit, &mut out);
     out
 }

@@ -6,12 +6,17 @@
 //! here.
 
 mod address;
+mod aws;
 mod document;
 mod name;
+mod plan;
 mod scrub;
 mod sink;
 
 pub(crate) use address::DaemonAddress;
-pub(crate) use document::Encoder;
-pub(crate) use name::is_reserved;
+pub(crate) use aws::origin;
+pub(crate) use document::{Encoder, first_characters};
+pub(crate) use name::{is_reserved, segment_name};
+pub(crate) use plan::{DEFAULT_NAMESPACE, MAX_ANNOTATION_TEXT, Plan, SHORT_MESSAGE};
+pub(crate) use scrub::scrub;
 pub(crate) use sink::{DaemonSink, NullSink};

@@ -5,7 +5,7 @@ use obs_core::redact::{REDACTED, Redactor};
 
 /// Copies `json`, which is valid, to `out`; the value of each member whose name is redacted is
 /// replaced, and so are the secrets in the other strings.
-pub(super) fn scrub(json: &[u8], redactor: &Redactor, out: &mut Vec<u8>) {
+pub(crate) fn scrub(json: &[u8], redactor: &Redactor, out: &mut Vec<u8>) {
     let mut copied = 0;
     let mut at = 0;
     while let Some(start) = find(json, at, |byte| byte == b'"') {

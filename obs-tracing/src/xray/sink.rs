@@ -1,225 +1,53 @@
-//! The road to the daemon: one datagram per document.
+//! The road of segment documents to the daemon: one datagram per document.
 
-use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::thread;
-use std::time::{Duration, Instant};
+use obs_core::lane::{Delivery, Records, Sink};
 
-use obs_core::lane::{Delivery, Reason, Records, Sink};
-
-use super::address::DaemonAddress;
-use super::document::{Encoder, MAX_DATAGRAM, SMALL_DATAGRAM};
+use super::document::Encoder;
 use crate::record::SpanRecord;
-
-/// How long one datagram waits for room in the system's buffer.
-const SEND_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long a daemon whose address could not be found is left alone.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How much is sent in one go. A socket's receive buffer has 208 KiB on Linux unless it is told
-/// otherwise, and what does not fit is lost without a word to the sender: the daemon gets time to
-/// read.
-const BURST_BYTES: usize = 64 * 1024;
-/// What a datagram takes of that buffer beside its own length.
-const DATAGRAM_OVERHEAD: usize = 1024;
-/// How long the daemon gets to read a burst.
-const PAUSE: Duration = Duration::from_millis(1);
-/// A flush that has less time left than this gets no pauses: perhaps lost is better than certainly.
-const HURRY: Duration = Duration::from_millis(50);
+use crate::resource::Known;
+use crate::udp::{Account, Datagrams, MAX_DATAGRAM, SMALL_DATAGRAM, TooLarge};
 
 /// Sends each record to the daemon.
 pub(crate) struct DaemonSink {
-    address: DaemonAddress,
+    datagrams: Datagrams,
+    known: Known,
     encoder: Encoder,
     datagram: Vec<u8>,
-    link: Link,
-    burst: Burst,
     /// The largest datagram that this system sends.
     limit: usize,
 }
 
-enum Link {
-    /// Not used yet, or given up after an error: opened by the next datagram.
-    Closed,
-    Open(UdpSocket),
-    /// The address could not be found at this moment.
-    Failed(Instant),
-}
-
 impl DaemonSink {
-    pub(crate) fn new(address: DaemonAddress, encoder: Encoder) -> Self {
-        Self {
-            address,
-            encoder,
-            datagram: Vec::new(),
-            link: Link::Closed,
-            burst: Burst(0),
-            limit: MAX_DATAGRAM,
-        }
+    pub(crate) fn new(datagrams: Datagrams, known: Known, encoder: Encoder) -> Self {
+        Self { datagrams, known, encoder, datagram: Vec::new(), limit: MAX_DATAGRAM }
     }
 
     fn send(&mut self, record: &SpanRecord, account: &mut Account<'_, '_>) {
         self.encoder.encode(record, self.limit, &mut self.datagram);
-        if self.burst.is_full_with(self.datagram.len()) && !account.is_in_hurry() {
-            thread::sleep(PAUSE);
-        }
-        self.open_link();
-        let Link::Open(socket) = &self.link else { return account.failed() };
-        let mut sent = send(socket, &self.datagram, || account.refused());
-        if sent.as_ref().is_err_and(is_too_large) && self.limit > SMALL_DATAGRAM {
+        let mut sent = self.datagrams.send(&self.datagram, 1, account);
+        if sent == Err(TooLarge) && self.limit > SMALL_DATAGRAM {
             self.limit = SMALL_DATAGRAM;
             self.encoder.encode(record, self.limit, &mut self.datagram);
-            sent = send(socket, &self.datagram, || account.refused());
+            sent = self.datagrams.send(&self.datagram, 1, account);
         }
-        match sent {
-            Ok(()) => account.sent(),
-            Err(error) => {
-                account.failed();
-                if !is_about_this_datagram(&error) {
-                    self.link = Link::Closed;
-                }
-            }
-        }
-    }
-
-    fn open_link(&mut self) {
-        let due = match &self.link {
-            Link::Open(_) => false,
-            Link::Closed => true,
-            Link::Failed(at) => at.elapsed() >= RETRY_AFTER,
-        };
-        if due {
-            self.link = match open(&self.address) {
-                Ok(socket) => Link::Open(socket),
-                Err(_) => Link::Failed(Instant::now()),
-            };
+        if sent == Err(TooLarge) {
+            account.failed(1);
         }
     }
 }
 
 impl Sink<Records<SpanRecord>> for DaemonSink {
     /// Every document is tried, whatever became of the one before it.
-    ///
-    /// The system tells that nobody listens only with the next datagram (the answer comes back
-    /// later), and that one is then not sent. So each datagram is accounted for when the one after
-    /// it is under way, and sent once more if it was the messenger.
     fn deliver(&mut self, batch: &mut Records<SpanRecord>, delivery: &Delivery<'_>) {
-        let mut account = Account { delivery, in_doubt: false };
+        if let Some(resource) = self.known.news(delivery) {
+            self.encoder.runs_on(resource);
+        }
+        let mut account = Account::new(delivery);
         for record in batch.drain() {
             self.send(&record, &mut account);
         }
-        if let Link::Open(socket) = &self.link
-            && let Ok(Some(error)) = socket.take_error()
-            && is_refusal(&error)
-        {
-            account.refused();
-        }
-        account.settle();
+        self.datagrams.settle(account);
     }
-}
-
-/// What was sent since the last pause, as the daemon's buffer counts it.
-struct Burst(usize);
-
-impl Burst {
-    /// Adds a datagram. True if the daemon needs a pause before it: the next burst begins with it.
-    fn is_full_with(&mut self, datagram: usize) -> bool {
-        let cost = datagram + DATAGRAM_OVERHEAD;
-        let is_full = self.0 > 0 && self.0 + cost > BURST_BYTES;
-        self.0 = if is_full { cost } else { self.0 + cost };
-        is_full
-    }
-}
-
-/// What became of the datagrams of one batch.
-struct Account<'a, 'b> {
-    delivery: &'a Delivery<'b>,
-    /// Whether one was sent of which it is not known yet that somebody took it.
-    in_doubt: bool,
-}
-
-impl Account<'_, '_> {
-    fn sent(&mut self) {
-        self.settle();
-        self.in_doubt = true;
-    }
-
-    /// Whether a flush waits that has no time for pauses.
-    fn is_in_hurry(&self) -> bool {
-        let left = |at: Instant| at.saturating_duration_since(Instant::now());
-        self.delivery.deadline().is_some_and(|at| left(at) < HURRY)
-    }
-
-    fn failed(&self) {
-        self.delivery.failed(1, Reason::SinkFailed);
-    }
-
-    /// Nobody listened to the one before.
-    fn refused(&mut self) {
-        if std::mem::take(&mut self.in_doubt) {
-            self.failed();
-        }
-    }
-
-    fn settle(&mut self) {
-        if std::mem::take(&mut self.in_doubt) {
-            self.delivery.delivered(1);
-        }
-    }
-}
-
-/// Sends one datagram. `refused` is called if the system says instead that nobody took the one
-/// before.
-fn send(socket: &UdpSocket, datagram: &[u8], refused: impl FnOnce()) -> io::Result<()> {
-    let sent = match socket.send(datagram) {
-        Err(error) if is_refusal(&error) => {
-            refused();
-            socket.send(datagram)
-        }
-        Err(error) if error.kind() == ErrorKind::Interrupted => socket.send(datagram),
-        sent => sent,
-    };
-    sent.map(drop)
-}
-
-fn open(address: &DaemonAddress) -> io::Result<UdpSocket> {
-    let remote = address.resolve()?;
-    let local: SocketAddr = match remote {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(local)?;
-    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
-    socket.connect(remote)?;
-    Ok(socket)
-}
-
-/// Whether an answer says that nobody listens there. Windows calls it a reset.
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
-}
-
-/// Whether the system does not send datagrams of this size: `EMSGSIZE`.
-fn is_too_large(error: &io::Error) -> bool {
-    let code = if cfg!(any(target_os = "linux", target_os = "android")) {
-        90
-    } else if cfg!(windows) {
-        10_040
-    } else {
-        40
-    };
-    error.raw_os_error() == Some(code)
-}
-
-/// Whether the socket is as good as before: the error was this datagram's size, a full buffer, or a
-/// daemon that is not there.
-fn is_about_this_datagram(error: &io::Error) -> bool {
-    is_refusal(error)
-        || is_too_large(error)
-        || matches!(
-            error.kind(),
-            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-        )
 }
 
 /// Writes each document and throws it away: for benchmarks, and for tests of other things.
@@ -240,48 +68,5 @@ impl Sink<Records<SpanRecord>> for NullSink {
             self.encoder.encode(&record, MAX_DATAGRAM, &mut self.datagram);
             delivery.delivered(1);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_daemon_gets_a_pause_before_its_buffer_is_full() {
-        let pauses = |datagrams: &[usize]| {
-            let mut burst = Burst(0);
-            datagrams.iter().map(|bytes| u8::from(burst.is_full_with(*bytes))).collect::<Vec<_>>()
-        };
-        assert_eq!(pauses(&[MAX_DATAGRAM, 400, 400]), [0, 1, 0]);
-        assert_eq!(pauses(&[30_000, 30_000, 30_000, 30_000]), [0, 0, 1, 0]);
-        let small: u32 = pauses(&[512; 1_000]).into_iter().map(u32::from).sum();
-        assert_eq!(small, 1_000 / 42);
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn the_datagram_that_tells_of_a_refusal_is_sent_again() {
-        let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(address).unwrap();
-        send(&socket, b"into the void", || panic!("nothing was sent before")).unwrap();
-        let daemon = UdpSocket::bind(address).unwrap();
-        let mut refused = 0;
-        send(&socket, b"tells of it", || refused += 1).unwrap();
-        assert_eq!(refused, 1);
-        let mut buffer = [0; 16];
-        let length = daemon.recv(&mut buffer).unwrap();
-        assert_eq!(&buffer[..length], b"tells of it");
-    }
-
-    #[test]
-    fn a_datagram_that_the_system_does_not_take_is_told_from_other_errors() {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(socket.local_addr().unwrap()).unwrap();
-        let error = socket.send(&vec![0; 70_000]).unwrap_err();
-        assert!(is_too_large(&error), "{error:?}");
-        assert!(is_about_this_datagram(&error));
-        assert!(!is_too_large(&io::Error::from(ErrorKind::NotConnected)));
     }
 }

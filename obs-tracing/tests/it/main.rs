@@ -7,14 +7,20 @@ mod attribute;
 mod central;
 mod delivery;
 mod documents;
+#[cfg(feature = "otel")]
+mod exporter;
 mod extension;
 mod forms;
 mod hostile;
 mod isolation;
 mod lambda;
 mod layers;
+#[cfg(feature = "otlp")]
+mod otlp_http;
+mod otlp_udp;
 mod process;
 mod propagation;
+mod roads;
 mod sampling;
 mod statuses;
 mod support;

@@ -12,7 +12,7 @@ use crate::support::{Daemon, LIMIT, builder, flushed, record};
 
 const CHILD: &str = "OBS_TRACING_TEST_CHILD";
 
-fn in_child(test: &str, variables: &[(&str, &str)]) -> Output {
+pub(crate) fn in_child(test: &str, variables: &[(&str, &str)]) -> Output {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
         .env_clear()
@@ -26,7 +26,7 @@ fn in_child(test: &str, variables: &[(&str, &str)]) -> Output {
 }
 
 /// Whether this is such a process: someone who runs all ignored tests is not in one.
-fn is_child() -> bool {
+pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 

@@ -3,14 +3,13 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::ThreadId;
 
-use obs_core::http::{Body, Client, Headers, Request};
+use obs_core::http::{Body, Client, Endpoint, Headers, Request};
 use obs_core::lane::on_lane_thread;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use super::server::Collector;
 use super::*;
-use crate::otlp::endpoint;
 
 /// The threads on which something was traced.
 static SEEN: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
@@ -63,7 +62,7 @@ fn scenario_39_the_sinks_own_calls_are_not_traced() {
     // An application's own use of the same client is traced.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let endpoint = endpoint::below(&collector.url()).unwrap();
+        let endpoint = Endpoint::below(&collector.url(), "/v1/metrics").unwrap();
         let client = Client::to(&endpoint).unwrap();
         let request = Request::post(&endpoint, &Headers::new(), &Body::from(b"{}".to_vec()));
         assert_eq!(client.send(request).await.unwrap().status(), 200);

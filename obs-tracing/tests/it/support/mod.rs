@@ -1,5 +1,6 @@
 //! A daemon of our own on a real socket, and the rules that every document must keep.
 
+pub(crate) mod otlp;
 pub(crate) mod rules;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,11 @@ impl Daemon {
             assert!(Instant::now() < deadline, "{found} of {n} documents arrived");
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// What has arrived so far, as it is.
+    pub(crate) fn datagrams(&self) -> Vec<Vec<u8>> {
+        self.received.lock().unwrap().clone()
     }
 
     /// Waits until `n` datagrams are there and gives them out, checked. A socket's buffer holds about
