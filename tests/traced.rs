@@ -11,13 +11,13 @@ struct Card {
 }
 
 #[traced(err)]
-fn login(user: &str, password: &str, card: Card) -> Result<usize, std::fmt::Error> {
+fn login(user: &str, password: &str, card: &Card) -> Result<usize, std::fmt::Error> {
     info!("asked");
     if password.is_empty() { Err(std::fmt::Error) } else { Ok(user.len() + card.number.len()) }
 }
 
 #[traced]
-async fn login_later(user: &str, password: &str, card: Card) -> usize {
+async fn login_later(user: &str, password: &str, card: &Card) -> usize {
     info!("asked later");
     user.len() + password.len() + card.number.len()
 }
@@ -26,9 +26,9 @@ async fn login_later(user: &str, password: &str, card: Card) -> usize {
 async fn scenario_40_no_argument_is_in_a_line_unless_it_is_named() {
     let test = TestLogger::new();
     let _entered = test.enter();
-    assert!(login("eve-17", "hunter-17", Card { number: "4111-17" }).is_ok());
-    assert!(login("eve-17", "", Card { number: "4111-17" }).is_err());
-    assert_eq!(login_later("eve-17", "hunter-17", Card { number: "4111-17" }).await, 22);
+    assert!(login("eve-17", "hunter-17", &Card { number: "4111-17" }).is_ok());
+    assert!(login("eve-17", "", &Card { number: "4111-17" }).is_err());
+    assert_eq!(login_later("eve-17", "hunter-17", &Card { number: "4111-17" }).await, 22);
     let functions: Vec<_> = test.lines().iter().map(|line| line["function"].clone()).collect();
     assert!(functions.len() >= 3 && functions.iter().any(|name| name == "login_later"));
     for line in test.lines() {

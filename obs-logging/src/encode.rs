@@ -15,6 +15,7 @@ use crate::format::Format;
 use crate::layer::{Around, Core};
 use crate::scratch::Scratch;
 use crate::span::View;
+use crate::timestamp::micros_since_epoch;
 use crate::visitor::{LogRecord, Visitor};
 use crate::{limit, text};
 
@@ -31,10 +32,13 @@ impl Core {
     ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let Scratch { line, fields, appended, log_record, second, callsites, view, .. } = scratch;
+        let Scratch { line, fields, appended, log_record, second, callsites, view, at, .. } =
+            scratch;
         let callsite = callsites.get(&self.callsites, event.metadata());
         line.clear();
-        second.write(line, self.clock.now());
+        let now = self.clock.now();
+        *at = micros_since_epoch(now);
+        second.write(line, now);
         callsite.head.append_to(line);
         let mut visitor = Visitor::new(callsite, fields, line, log_record);
         event.record(&mut visitor);
@@ -82,14 +86,14 @@ impl Core {
         }
     }
 
-    /// Hands a finished line to the lanes; `readable` is where it becomes text, if that is the format.
-    pub(crate) fn push(&self, line: &[u8], readable: &mut Vec<u8>) {
+    /// Hands a finished line to the lanes, which was recorded at `at`; `readable` is where it becomes text, if that is the format.
+    pub(crate) fn push(&self, line: &[u8], at: u64, readable: &mut Vec<u8>) {
         if let Some(beside) = &self.beside {
             beside.push(line.len() + 1, |lines| lines.push(line));
         }
         let line = self.formatted(line, readable);
         // A line feed is added. Whether there was room is counted by the lane.
-        self.lane.push(line.len() + 1, |lines| lines.push(line));
+        self.lane.push_at(line.len() + 1, at, |lines| lines.push(line));
     }
 
     /// The finished line in the logger's format.

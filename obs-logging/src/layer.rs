@@ -54,7 +54,7 @@ impl Core {
         scratch::with(|scratch| {
             self.encode::<Registry>(event, &Around::Nowhere, scratch);
             self.finish(&mut scratch.line);
-            self.push(&scratch.line, &mut scratch.text);
+            self.push(&scratch.line, scratch.at, &mut scratch.text);
         });
     }
 
@@ -226,7 +226,7 @@ where
             if core.policy.is_some() {
                 core.release_before(*event.metadata().level());
             }
-            core.push(&scratch.line, &mut scratch.text);
+            core.push(&scratch.line, scratch.at, &mut scratch.text);
         });
     }
 

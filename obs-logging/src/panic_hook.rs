@@ -212,7 +212,7 @@ impl Panic {
                 if let Some(request) = &self.request {
                     held::release(core, request);
                 }
-                core.push(&scratch.line, &mut scratch.text);
+                core.push(&scratch.line, scratch.at, &mut scratch.text);
             });
         });
     }

@@ -24,6 +24,8 @@ pub(crate) struct Scratch {
     /// What is taken from a span that the thread has not entered, or not yet read.
     pub(crate) view: View,
     pub(crate) second: Second,
+    /// When the line was recorded.
+    pub(crate) at: u64,
     pub(crate) callsites: SeenCallsites,
 }
 

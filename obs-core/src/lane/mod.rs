@@ -18,11 +18,13 @@
 //!   saw when it began, so that continuous load does not starve it.
 //! - Every item ends in exactly one count: delivered, failed or dropped, each with a reason.
 //! - The worker sleeps while the queue is empty. The push that ends that wakes it, and then it
-//!   waits for `linger`, half a queue, a flush or the end, so that a wake-up (a system call) is paid
+//!   waits for `linger`, half a queue (or `linger_bytes`), a flush or the end, so that a wake-up (a system call) is paid
 //!   once per batch and not per item.
 //! - A lane whose worker cannot be started delivers on its callers' threads. They never wait for each
 //!   other there: who finds the worker busy leaves its item to the one that runs it.
 //!   While nothing else is going on, a push there goes past the queue (`direct.rs`).
+//! - In a lane that is built for many threads each adds to a shard of its own, within a part of the
+//!   capacity that the lane has given it (`shards.rs`).
 //! - What was lost stands in the stream: the sink is told before the next delivery, and by a flush or
 //!   the end if there is none, until something of a delivery arrived.
 
@@ -35,8 +37,10 @@ mod handover;
 #[cfg(feature = "tokio")]
 mod patience;
 mod report;
+mod shards;
 mod shared;
 mod sink;
+mod step;
 mod worker;
 
 use std::fmt;
@@ -101,6 +105,13 @@ impl<B: Batch> Lane<B> {
     /// shut down; that is counted. `add` runs under the lane's lock: it only copies.
     pub fn push(&self, bytes: usize, add: impl FnOnce(&mut B)) -> bool {
         self.shared().push(bytes, false, add)
+    }
+
+    /// As [`Lane::push`]. In a lane that is [for many threads](LaneBuilder::for_many_threads) threads
+    /// that do this at one time do not hinder each other, and a batch has what they pushed in the order
+    /// of `at`, which is any clock's reading; what one thread pushed keeps its order whatever that says.
+    pub fn push_at(&self, bytes: usize, at: u64, add: impl FnOnce(&mut B)) -> bool {
+        self.shared().push_at(bytes, at, add)
     }
 
     /// As [`Lane::push`], and the worker takes it at once instead of lingering.

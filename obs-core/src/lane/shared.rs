@@ -11,6 +11,8 @@ use super::builder::Overflow;
 use super::direct::Desk;
 use super::flush::Target;
 use super::report::{Counters, Counts, LaneStats, Observed, Reason, Told, Untold};
+use super::shards::{Limits, Shards};
+use super::step::{Sleep, Step, View, next_step};
 use super::worker::{Drain, Turn, is_delivering};
 use crate::health::{self, Event};
 use crate::lock;
@@ -18,10 +20,14 @@ use crate::lock;
 pub(super) struct Shared<B> {
     pub(super) name: &'static str,
     pub(super) capacity: usize,
+    /// What is queued does not linger when it weighs this.
+    enough: usize,
     linger: Duration,
     overflow: Overflow,
     pub(super) counters: Counters,
     state: Mutex<State<B>>,
+    /// Where threads add without meeting each other, in a lane that was built so.
+    pub(super) shards: Shards<B>,
     /// Signalled when a batch is settled: flushes and blocked callers wait here.
     settled: Condvar,
     /// The worker has no thread: callers take turns to run it. Set before the lane is shared.
@@ -35,7 +41,8 @@ pub(super) type Locked<'s, B> = MutexGuard<'s, State<B>>;
 
 pub(super) struct State<B> {
     queue: B,
-    queue_bytes: usize,
+    /// What is queued weighs, and what the shards may add without asking.
+    pub(super) queue_bytes: usize,
     /// The weight of the batch that the sink has now.
     in_flight_bytes: usize,
     /// How many items were ever queued: an item's number is the count after it.
@@ -90,64 +97,19 @@ impl<B: Batch> State<B> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sleep {
-    /// Nothing is queued: any item wakes the worker.
-    Idle,
-    /// Something is queued: only half a queue, urgency, a flush or the end wake it early.
-    Lingering,
-}
-
-/// What the worker does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Sleep until woken.
-    Sleep,
-    /// Sleep until woken, or until then.
-    SleepUntil(Instant),
-    /// Take what is queued.
-    Take,
-    /// End: nothing is queued and nothing will be.
-    End,
-}
-
-/// What the worker's decision depends on.
-#[derive(Clone, Copy, Debug)]
-struct View {
-    queued: bool,
-    must_tell: bool,
-    at_least_half: bool,
-    urgent: bool,
-    flush_waits: bool,
-    closed: bool,
-    linger_ends: Option<Instant>,
-}
-
-/// The worker's decision: a pure function of what it sees and the time.
-fn next_step(view: View, now: Instant) -> Step {
-    match view {
-        View { must_tell: true, .. } => Step::Take,
-        View { queued: false, closed: true, .. } => Step::End,
-        View { queued: false, .. } => Step::Sleep,
-        View { urgent: true, .. }
-        | View { at_least_half: true, .. }
-        | View { flush_waits: true, .. }
-        | View { closed: true, .. } => Step::Take,
-        View { linger_ends: Some(end), .. } if now < end => Step::SleepUntil(end),
-        _ => Step::Take,
-    }
-}
-
 impl<B: Batch> Shared<B> {
     pub(super) fn new(
         name: &'static str,
         capacity: usize,
+        enough: usize,
         linger: Duration,
         overflow: Overflow,
+        shards: Shards<B>,
     ) -> Self {
         Self {
             name,
             capacity,
+            enough: enough.min(capacity / 2),
             linger,
             overflow,
             counters: Counters::default(),
@@ -173,6 +135,7 @@ impl<B: Batch> Shared<B> {
                 told: Told::default(),
                 waiting_threads: 0,
             }),
+            shards,
             settled: Condvar::new(),
             caller_driven: AtomicBool::new(false),
             desk: Desk::new(),
@@ -198,23 +161,53 @@ impl<B: Batch> Shared<B> {
         }
     }
 
-    pub(super) fn push(&self, bytes: usize, urgent: bool, add: impl FnOnce(&mut B)) -> bool {
-        if self.caller_driven.load(Ordering::Relaxed) {
-            return self.push_and_drain(bytes, urgent, add);
+    /// As [`Shared::push`]; where threads have shards, into the one of this thread.
+    pub(super) fn push_at(&self, bytes: usize, at: u64, add: impl FnOnce(&mut B)) -> bool {
+        if self.shards.is_empty() || self.caller_driven.load(Ordering::Relaxed) {
+            return self.push(bytes, false, add);
         }
-        match self.enqueue(bytes, urgent, add) {
+        let add = match self.shards.push(bytes, at, add) {
+            Ok(()) => return true,
+            Err(add) => add,
+        };
+        match self.make_room(self.lock(), bytes) {
             Ok(mut state) => {
-                let waker = self.waker_for_push(&mut state);
-                drop(state);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                let used = state.queue_bytes + state.in_flight_bytes;
+                let limits =
+                    Limits { free: self.capacity.saturating_sub(used), enough: self.enough };
+                state.queue_bytes += self.shards.push_with_credit(limits, bytes, at, add);
+                self.wake_for_push(state);
                 true
             }
             Err(reason) => {
                 self.counters.dropped(1, reason);
                 false
             }
+        }
+    }
+
+    pub(super) fn push(&self, bytes: usize, urgent: bool, add: impl FnOnce(&mut B)) -> bool {
+        if self.caller_driven.load(Ordering::Relaxed) {
+            return self.push_and_drain(bytes, urgent, add);
+        }
+        match self.enqueue(bytes, urgent, add) {
+            Ok(state) => {
+                self.wake_for_push(state);
+                true
+            }
+            Err(reason) => {
+                self.counters.dropped(1, reason);
+                false
+            }
+        }
+    }
+
+    /// Wakes the worker if what was just queued is a reason to.
+    fn wake_for_push(&self, mut state: Locked<'_, B>) {
+        let waker = self.waker_for_push(&mut state);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 
@@ -281,6 +274,9 @@ impl<B: Batch> Shared<B> {
         state.pushed += added;
         state.urgent |= urgent;
         self.counters.recorded(added);
+        if let Some(at) = self.shards.after_all() {
+            state.queue.stamp(at);
+        }
         Ok(state)
     }
 
@@ -300,6 +296,12 @@ impl<B: Batch> Shared<B> {
             }
             if state.queue_bytes + self.with_sink(&state) + bytes <= self.capacity {
                 return Ok(state);
+            }
+            // Room that was granted to shards and is not used.
+            let unused = self.shards.revoke();
+            if unused > 0 {
+                state.queue_bytes -= unused;
+                continue;
             }
             let Overflow::Block(limit) = self.overflow else {
                 return Err(Reason::QueueFull);
@@ -335,7 +337,7 @@ impl<B: Batch> Shared<B> {
         let wake = match &state.sleeping {
             None => false,
             Some((Sleep::Idle, _)) => true,
-            Some((Sleep::Lingering, _)) => state.urgent || state.queue_bytes >= self.capacity / 2,
+            Some((Sleep::Lingering, _)) => state.urgent || state.queue_bytes >= self.enough,
         };
         if wake { state.sleeping.take().map(|(_, waker)| waker) } else { None }
     }
@@ -369,14 +371,15 @@ impl<B: Batch> Shared<B> {
     }
 
     fn view(&self, state: &mut State<B>, now: Instant) -> View {
-        let queued = !state.queue.is_empty();
+        self.count_shards(state);
+        let queued = state.pushed > state.taken || !state.queue.is_empty();
         if queued && state.waiting_since.is_none() {
             state.waiting_since = Some(now);
         }
         View {
             queued,
             must_tell: state.tell,
-            at_least_half: state.queue_bytes >= self.capacity / 2,
+            is_enough: state.queue_bytes >= self.enough,
             urgent: state.urgent,
             flush_waits: state.flush_target > state.taken,
             closed: state.closed,
@@ -384,9 +387,27 @@ impl<B: Batch> Shared<B> {
         }
     }
 
-    /// Swaps the queue with the empty `batch`. Returns what was lost since the sink was told.
+    /// Numbers what was added to the shards.
+    fn count_shards(&self, state: &mut State<B>) {
+        if !self.shards.is_empty() {
+            let counted = self.shards.count();
+            state.queue_bytes -= counted.unused;
+            state.pushed += counted.added;
+            self.counters.recorded(counted.added);
+        }
+    }
+
+    /// Moves what is queued into the empty `batch`. Returns what was lost since the sink was told.
     pub(super) fn take(&self, state: &mut State<B>, batch: &mut B) -> Option<Box<Untold>> {
-        std::mem::swap(&mut state.queue, batch);
+        if self.shards.is_empty() {
+            std::mem::swap(&mut state.queue, batch);
+        } else {
+            batch.gather(&mut state.queue);
+            let counted = self.shards.gather(batch);
+            state.queue_bytes -= counted.unused;
+            state.pushed += counted.added;
+            self.counters.recorded(counted.added);
+        }
         state.in_flight_bytes = std::mem::take(&mut state.queue_bytes);
         state.taken = state.pushed;
         state.waiting_since = None;
@@ -439,6 +460,7 @@ impl<B: Batch> Shared<B> {
     /// waits for.
     pub(super) fn begin_flush(&self, deadline: Instant) -> (u64, Target) {
         let mut state = self.lock();
+        self.count_shards(&mut state);
         let number = state.next_flush;
         state.next_flush += 1;
         state.waiting.push((number, deadline));
@@ -507,6 +529,8 @@ impl<B: Batch> Shared<B> {
         let mut state = self.lock();
         state.tell |= !state.closed && self.has_untold(&state);
         state.closed = true;
+        // Whoever adds from now on asks for room first, and is refused.
+        state.queue_bytes -= self.shards.revoke();
         state.shutdown_deadline = deadline.or(state.shutdown_deadline);
         self.post(&state);
         let waker = state.sleeping.take().map(|(_, waker)| waker);
@@ -522,8 +546,10 @@ impl<B: Batch> Shared<B> {
     }
 
     pub(super) fn stats(&self) -> LaneStats {
-        let state = self.lock();
-        let pending_bytes = state.queue_bytes + state.in_flight_bytes + self.desk.bytes();
+        let mut state = self.lock();
+        self.count_shards(&mut state);
+        let queue_bytes = state.queue_bytes - self.shards.unused();
+        let pending_bytes = queue_bytes + state.in_flight_bytes + self.desk.bytes();
         let counts = self.counts();
         drop(state);
         let pending = counts.pending();
@@ -560,41 +586,4 @@ impl<B> Drop for Shared<B> {
 pub(super) fn deadline_after(now: Instant, limit: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(3_155_760_000);
     now.checked_add(limit.min(CENTURY)).unwrap_or(now)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_worker_decides_by_what_it_sees() {
-        let now = Instant::now();
-        let soon = now + Duration::from_millis(5);
-        let nothing = View {
-            queued: false,
-            must_tell: false,
-            at_least_half: false,
-            urgent: false,
-            flush_waits: false,
-            closed: false,
-            linger_ends: None,
-        };
-        let some = View { queued: true, linger_ends: Some(soon), ..nothing };
-        for (view, expected) in [
-            (nothing, Step::Sleep),
-            (View { closed: true, ..nothing }, Step::End),
-            (View { urgent: true, ..nothing }, Step::Sleep),
-            (View { must_tell: true, ..nothing }, Step::Take),
-            (View { must_tell: true, closed: true, ..nothing }, Step::Take),
-            (some, Step::SleepUntil(soon)),
-            (View { linger_ends: Some(now), ..some }, Step::Take),
-            (View { linger_ends: None, ..some }, Step::Take),
-            (View { urgent: true, ..some }, Step::Take),
-            (View { at_least_half: true, ..some }, Step::Take),
-            (View { flush_waits: true, ..some }, Step::Take),
-            (View { closed: true, ..some }, Step::Take),
-        ] {
-            assert_eq!(next_step(view, now), expected, "{view:?}");
-        }
-    }
 }

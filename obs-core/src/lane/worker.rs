@@ -13,8 +13,9 @@ use std::time::Instant;
 
 use super::batch::Batch;
 use super::report::{Lost, Reason, Untold};
-use super::shared::{Locked, Shared, Step};
+use super::shared::{Locked, Shared};
 use super::sink::{Delivery, Sink};
+use super::step::Step;
 use crate::health::{self, Event};
 
 thread_local! {

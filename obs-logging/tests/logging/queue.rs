@@ -1,6 +1,7 @@
 //! The queue between the caller and the writer.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -66,6 +67,80 @@ fn scenario_04_a_blocked_writer_blocks_nobody_and_a_flush_keeps_its_limit() {
     drop(open);
     let report = logger.flush(Duration::from_secs(10));
     assert!(report.is_complete(), "{report}");
+}
+
+#[test]
+fn scenario_04_who_asked_to_be_blocked_waits_for_room_and_not_for_ever() {
+    let limit = Duration::from_millis(30);
+    let capture = Capture::default();
+    let (open, writer) = Gated::new(&capture);
+    let builder = || builder(&capture).queued().queue_bytes(1024);
+    let gated = writer.clone();
+    let logger = builder().block_when_full(limit).writer(move || gated.clone()).build().unwrap();
+    let log = |logger: &StructuredLogger, lines: u64| {
+        tracing::subscriber::with_default(subscriber(logger), || {
+            (0..lines).for_each(|n| info!(n, padding = "x".repeat(500), "into a full queue"));
+        });
+    };
+    let start = Instant::now();
+    log(&logger, 4);
+    assert!(start.elapsed() >= limit, "there is no room for four");
+    drop(open);
+    let report = logger.flush(Duration::from_secs(10));
+    assert!(report.dropped() > 0 && report.pending() == 0, "{report}");
+
+    // The writer takes lines again: all find room.
+    let limit = Duration::from_secs(20);
+    let logger = builder().block_when_full(limit).writer(move || writer.clone()).build().unwrap();
+    log(&logger, 100);
+    let report = logger.flush(limit);
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(report.delivered(), 100);
+}
+
+#[test]
+fn scenario_04_four_threads_below_the_writers_speed_lose_nothing() {
+    /// 200,000 lines a second at most.
+    #[derive(Clone)]
+    struct Slow(Arc<AtomicU64>);
+    impl io::Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_micros(5) {
+                std::hint::spin_loop();
+            }
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    const BURSTS: u64 = 1_000;
+    const LINES: u64 = 10;
+    let slow = Slow(Arc::default());
+    let writer = slow.clone();
+    let capture = Capture::default();
+    let logger = builder(&capture).queued().writer(move || writer.clone()).build().unwrap();
+    let dispatch = tracing::Dispatch::new(subscriber(&logger));
+    // Twice what the default queue holds, at a fifth of the writer's speed and no faster than that
+    // after a pause: this machine may have other things to do.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                tracing::dispatcher::with_default(&dispatch, || {
+                    for _ in 0..BURSTS {
+                        (0..LINES).for_each(|n| info!(n, padding = "x".repeat(100), "paced"));
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                });
+            });
+        }
+    });
+    let report = logger.flush(Duration::from_secs(20));
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(report.delivered(), 4 * BURSTS * LINES);
+    assert_eq!(slow.0.load(Ordering::Relaxed), 4 * BURSTS * LINES);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 mod direct;
+mod many_threads;
 mod without_thread;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -15,10 +15,11 @@ pub(super) struct Progress<'a, I> {
 }
 
 impl<'a> Progress<'a, ()> {
-    pub(super) fn of(lines: &'a Lines) -> Progress<'a, impl Iterator<Item = usize>> {
-        let mut lengths = lines.iter().map(<[u8]>::len);
+    pub(super) fn of(lines: &'a mut Lines) -> Progress<'a, impl Iterator<Item = usize>> {
+        let bytes = lines.as_bytes();
+        let mut lengths = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len);
         let line_end = lengths.next().unwrap_or(0);
-        Progress { bytes: lines.as_bytes(), lengths, line: 0, line_end, at: 0 }
+        Progress { bytes, lengths, line: 0, line_end, at: 0 }
     }
 }
 
@@ -57,7 +58,7 @@ mod tests {
         for line in ["first", "2nd", "", "fourth"] {
             lines.push(line.as_bytes());
         }
-        let mut progress = Progress::of(&lines);
+        let mut progress = Progress::of(&mut lines);
         assert_eq!(progress.rest(), b"first\n2nd\n\nfourth\n");
         assert_eq!(progress.took(0), 0);
         assert_eq!(progress.took(5), 0);
@@ -73,6 +74,6 @@ mod tests {
         assert_eq!(progress.rest(), b"");
         progress.begin_line_again();
         assert_eq!(progress.rest(), b"");
-        assert_eq!(Progress::of(&Lines::default()).took(0), 0);
+        assert_eq!(Progress::of(&mut Lines::default()).took(0), 0);
     }
 }
