@@ -33,13 +33,19 @@ impl Telemetry {
     /// Alerts (feature `alerts`) go to the bus that `OBS_ALERTS_BUS` names; without it they are
     /// switched off.
     ///
+    /// A panic is a line, redacted as any other, and nothing else: the panic hook that was set before
+    /// [`Telemetry::install`] is not called for it, because the standard library's prints the panic's
+    /// text, as it is, to stderr, which Lambda puts into the same log group. For a hook of your own
+    /// there is [`Telemetry::with_logger`], with a logger that calls it.
+    ///
     /// # Errors
     ///
     /// A variable holds what it must not; the message names the variable and the value.
     pub fn from_env() -> Result<Self, Error> {
         Ok(Self {
             metrics: MetricsCollector::from_env()?,
-            logger: StructuredLogger::builder().build()?,
+            // The standard library's hook prints the text, unredacted, to stderr: the same log group.
+            logger: StructuredLogger::builder().panic_hook_before(false).build()?,
             tracer: tracer()?,
             #[cfg(feature = "alerts")]
             alerts: alerts()?,
@@ -47,14 +53,19 @@ impl Telemetry {
     }
 
     /// Logs with `logger` instead: one that holds debug lines until their invocation fails, say. It
-    /// should write at once ([`StructuredLoggerBuilder::synchronous`]), as by default it does in Lambda.
+    /// should write at once ([`StructuredLoggerBuilder::synchronous`]), as by default it does in Lambda,
+    /// and say what becomes of the panic hook before it ([`StructuredLoggerBuilder::panic_hook_before`],
+    /// which is called if nothing is said).
     ///
     /// ```no_run
     /// use obs_lambda::Telemetry;
     /// use obs_logging::StructuredLogger;
     ///
     /// # fn main() -> Result<(), obs_lambda::Error> {
-    /// let logger = StructuredLogger::builder().buffer_until_error(64 * 1024).build()?;
+    /// let logger = StructuredLogger::builder()
+    ///     .buffer_until_error(64 * 1024)
+    ///     .panic_hook_before(false) // it would print the panic's text to stderr, unredacted
+    ///     .build()?;
     /// let telemetry = Telemetry::from_env()?.with_logger(logger);
     /// telemetry.install();
     /// # Ok(())
@@ -62,6 +73,7 @@ impl Telemetry {
     /// ```
     ///
     /// [`StructuredLoggerBuilder::synchronous`]: obs_logging::StructuredLoggerBuilder::synchronous
+    /// [`StructuredLoggerBuilder::panic_hook_before`]: obs_logging::StructuredLoggerBuilder::panic_hook_before
     #[must_use = "telemetry is changed by value"]
     pub fn with_logger(mut self, logger: StructuredLogger) -> Self {
         self.logger = logger;

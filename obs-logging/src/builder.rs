@@ -61,6 +61,7 @@ pub struct StructuredLoggerBuilder {
     buffer_level: Option<String>,
     panic_hook: Option<bool>,
     panic_backtrace: bool,
+    panic_hook_before: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -88,6 +89,7 @@ impl StructuredLoggerBuilder {
             buffer_level: None,
             panic_hook: None,
             panic_backtrace: true,
+            panic_hook_before: true,
             clock: Arc::new(SystemClock),
         }
     }
@@ -164,6 +166,21 @@ impl StructuredLoggerBuilder {
     /// takes milliseconds to find the names in it, more in a debug build.
     pub fn panic_backtrace(mut self, on: bool) -> Self {
         self.panic_backtrace = on;
+        self
+    }
+
+    /// Whether the panic hook that was there before this crate's is called after the line. Default: yes.
+    ///
+    /// The standard library's prints the panic's text to stderr as it is: where stderr goes to the same
+    /// place as the lines, as in Lambda, the secrets that the line does not show stand beside it. One
+    /// cannot be told from a hook that the program has set, so this leaves out either. With several
+    /// loggers, one that says no is enough. A panic that no line of such a logger tells of (its level
+    /// is `off`, it is gone, a logger's writer panicked) still reaches the hook before.
+    ///
+    /// The price: with `panic = "abort"`, a panic whose line is not out within half a second leaves
+    /// nothing behind.
+    pub fn panic_hook_before(mut self, called: bool) -> Self {
+        self.panic_hook_before = called;
         self
     }
 
@@ -391,6 +408,7 @@ impl StructuredLoggerBuilder {
             max_line_bytes: self.max_line_bytes,
             policy: Policy::new(sample, buffer),
             panic_backtrace: self.panic_backtrace,
+            panic_hook_before: self.panic_hook_before,
             rate_limit: self.rate_limit.map(|(lines, per)| RateLimit::new(id, lines, per)),
             notices,
             lane,

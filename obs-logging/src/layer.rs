@@ -41,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) policy: Option<Box<Policy>>,
     /// The line of a panic has a backtrace.
     pub(crate) panic_backtrace: bool,
+    /// The hook before is called for a panic that this logger tells of.
+    pub(crate) panic_hook_before: bool,
     pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) lane: Lane<Lines>,

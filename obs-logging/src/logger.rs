@@ -141,7 +141,8 @@ impl StructuredLogger {
     }
 
     /// From now on each panic of the process is a line of this logger, written at once; the hook that
-    /// there was is called after it. [`StructuredLoggerBuilder::init`] does this by itself; it is for
+    /// there was is called after it, unless [`StructuredLoggerBuilder::panic_hook_before`] says
+    /// otherwise. [`StructuredLoggerBuilder::init`] does this by itself; it is for
     /// programs that compose their subscriber.
     ///
     /// The line has level ERROR, the panic's text as `message`, `error_type` `panic`,

@@ -12,7 +12,7 @@
 //!  waits, half a second at most                    lines held for the request
 //!    │                                             the panic's line
 //!    │  ◄──────────────────────────────────────    flush
-//!  the hook that was there before
+//!  the hook that was there before, unless a logger that told of it is not to
 //! ```
 
 use std::backtrace::Backtrace;
@@ -55,8 +55,9 @@ pub(crate) fn install(core: &Arc<Core>, levels: &Arc<Levels>) {
     WRAPPED.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            on_panic(info);
-            before(info);
+            if on_panic(info) == Before::Called {
+                before(info);
+            }
         }));
     });
 }
@@ -94,21 +95,29 @@ thread_local! {
     static REPORTING: Cell<bool> = const { Cell::new(false) };
 }
 
-fn on_panic(info: &PanicHookInfo<'_>) {
+/// What becomes of the hook that was there before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Called,
+    LeftOut,
+}
+
+fn on_panic(info: &PanicHookInfo<'_>) -> Before {
     // Nothing has failed that a marker in the value's place does not tell; but where panics abort,
     // nothing catches them.
     if guard::is_formatting() && cfg!(panic = "unwind") {
-        return;
+        return Before::Called;
     }
     // A panic within the hook aborts the process; on the thread that writes, it ends the writing.
     if REPORTING.replace(true) {
-        return;
+        return Before::Called;
     }
-    report(info);
+    let before = report(info);
     REPORTING.set(false);
+    before
 }
 
-fn report(info: &PanicHookInfo<'_>) {
+fn report(info: &PanicHookInfo<'_>) -> Before {
     let all: Vec<_> = loggers()
         .iter()
         .filter(|logger| logger.levels.most() != LevelFilter::OFF)
@@ -117,8 +126,12 @@ fn report(info: &PanicHookInfo<'_>) {
     // Where it is a logger's writer that panics, its line would make it panic again, and so would
     // two of them each other.
     if all.is_empty() || all.iter().flat_map(|core| core.lanes()).any(Lane::is_delivering) {
-        return;
+        return Before::Called;
     }
+    let before = match all.iter().all(|core| core.panic_hook_before) {
+        true => Before::Called,
+        false => Before::LeftOut,
+    };
     let request = RequestContext::current();
     if let Some(request) = &request {
         request.slot(Panics::default).lock().extend(all.iter().map(|core| core.id));
@@ -155,6 +168,7 @@ fn report(info: &PanicHookInfo<'_>) {
         // does not look at the span, whose lock this thread may hold.
         Err(_) => here.write(false),
     }
+    before
 }
 
 /// What is known of a panic.

@@ -20,7 +20,7 @@ use obs_lambda::{Error, LambdaEvent, Telemetry};
 use obs_logging::StructuredLogger;
 use serde_json::{Value, json};
 use server::{Answer, Invocation, RuntimeApi};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -28,6 +28,7 @@ const ROLE: &str = "OBS_LAMBDA_TEST_ROLE";
 /// What the function is.
 const PLAIN: &str = "plain";
 const HOLDING: &str = "holding debug lines until an invocation fails";
+const CALLING_BEFORE: &str = "with a logger that calls the panic hook before it";
 const FOREIGN_HOOK: &str = "with a panic hook that was set later";
 
 /// Not a test of its own: the function that the tests invoke.
@@ -42,6 +43,15 @@ fn function() {
                 .level("info,obs_lambda=off")
                 .buffer_until_error(64 * 1024);
             let telemetry = Telemetry::from_env().unwrap().with_logger(logger.build().unwrap());
+            telemetry.install();
+            runtime.block_on(obs_lambda::run_with(telemetry, handler))
+        }
+        CALLING_BEFORE => {
+            std::panic::set_hook(Box::new(|info| {
+                eprintln!("hook before: {}", info.payload_as_str().unwrap_or_default());
+            }));
+            let logger = StructuredLogger::builder().build().unwrap();
+            let telemetry = Telemetry::from_env().unwrap().with_logger(logger);
             telemetry.install();
             runtime.block_on(obs_lambda::run_with(telemetry, handler))
         }
@@ -100,6 +110,7 @@ async fn inner(what: &str) -> Result<(), std::num::ParseIntError> {
 struct Function {
     process: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    stderr: Arc<Mutex<Vec<String>>>,
     daemon: UdpSocket,
 }
 
@@ -121,15 +132,21 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
+        let lines = Self::collect(process.stdout.take().unwrap());
+        let stderr = Self::collect(process.stderr.take().unwrap());
+        Self { process, lines, stderr, daemon }
+    }
+
+    fn collect(out: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<Vec<String>>> {
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let (out, seen) = (process.stdout.take().unwrap(), Arc::clone(&lines));
+        let seen = Arc::clone(&lines);
         tokio::spawn(async move {
             let mut out = BufReader::new(out).lines();
             while let Ok(Some(line)) = out.next_line().await {
                 seen.lock().unwrap().push(line);
             }
         });
-        Self { process, lines, daemon }
+        lines
     }
 
     /// Stops the process as Lambda freezes it: what is not out now never comes.
@@ -178,6 +195,7 @@ struct Observed {
     answer: Answer,
     lines: Vec<Value>,
     segments: Vec<Value>,
+    stderr: Vec<String>,
 }
 
 impl Observed {
@@ -236,6 +254,7 @@ async fn observe_as(role: &str, invocations: Vec<Invocation>) -> Vec<Observed> {
             tokio::time::timeout(LIMIT, api.answers.recv()).await.expect("an answer").unwrap();
         function.freeze().await;
         let (lines, segments) = (function.take_lines(), function.take_segments());
+        let stderr = std::mem::take(&mut *function.stderr.lock().unwrap());
         function.thaw().await;
         let (unused, _) = tokio::sync::oneshot::channel();
         let Answer { id, is_error, body, go_on } = answer;
@@ -244,6 +263,7 @@ async fn observe_as(role: &str, invocations: Vec<Invocation>) -> Vec<Observed> {
             answer: Answer { id, is_error, body, go_on: unused },
             lines,
             segments,
+            stderr,
         });
     }
     observed
@@ -358,6 +378,19 @@ async fn what_is_held_comes_with_the_invocation_that_fails() {
         let ids = observed.logged("function_request_id");
         assert!(ids.iter().all(|id| *id == observed.answer.id), "{ids:?}");
     }
+}
+
+#[tokio::test]
+async fn scenario_41_a_panics_text_is_not_on_stderr_unless_a_logger_calls_the_hook_before() {
+    let all = observe(vec![invocation("panics", "panic", None)]).await;
+    assert_eq!(all[0].line("as it was told")["error_type"], "panic");
+    let stderr = all[0].stderr.join("\n");
+    assert!(!stderr.contains("as it was told"), "{stderr}");
+
+    let all = observe_as(CALLING_BEFORE, vec![invocation("panics", "panic", None)]).await;
+    assert_eq!(all[0].line("as it was told")["error_type"], "panic");
+    let stderr = all[0].stderr.join("\n");
+    assert_eq!(stderr.matches("hook before: as it was told").count(), 1, "{stderr}");
 }
 
 #[tokio::test]

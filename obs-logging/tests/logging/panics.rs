@@ -121,6 +121,33 @@ fn child_with_a_secret() {
 }
 
 #[test]
+fn scenario_41_the_hook_before_shows_nothing_if_it_is_left_out() {
+    in_child("panics::child_without_the_hook_before", |child| {
+        let lines = child.lines();
+        assert_eq!(messages(&lines), ["no user [REDACTED]", "no user [REDACTED]"]);
+        let stderr = child.stderr();
+        assert!(!stderr.contains("jane@example.com"), "{stderr}");
+        // The loggers are gone, or say that it is called: then it is.
+        assert_eq!(stderr.matches("john@example.com").count(), 2, "{stderr}");
+    });
+}
+
+#[test]
+#[ignore = "run in a process of its own"]
+fn child_without_the_hook_before() {
+    if !is_child() {
+        return;
+    }
+    let of = || builder().redact(Redactor::standard()).panic_backtrace(false).panic_hook(true);
+    let alone = of().panic_hook_before(false).build().unwrap();
+    assert!(catch_unwind(|| panic!("no user jane@example.com")).is_err());
+    drop(alone);
+    assert!(catch_unwind(|| panic!("no line, john@example.com")).is_err());
+    let _other = of().build().unwrap();
+    assert!(catch_unwind(|| panic!("no user john@example.com")).is_err());
+}
+
+#[test]
 fn panics_of_threads_and_tasks_carry_the_ids_of_their_request() {
     in_child("panics::child_with_panics_everywhere", |child| {
         let lines = child.lines();
