@@ -24,6 +24,11 @@ use crate::visitor;
 /// many run at once, and the next one begins without it. Without a current request nothing happens;
 /// `obs_core::health` counts it as `no_request`.
 ///
+/// A request has at most 128 such fields ([`MAX_APPENDED_FIELDS`]), of 256 KiB together, names and
+/// encoded values ([`MAX_APPENDED_BYTES`]). What goes beyond is refused, not cut, as half a secret would
+/// not be found: a field of the same name stays as it is, and `obs_core::health` counts
+/// `limit_exceeded`.
+///
 /// A field of a span or an event that has the same name takes its place in their lines. A name of
 /// [`BUILT_IN_KEYS`](crate::BUILT_IN_KEYS) is written as `fields.<name>`, and what the logger's
 /// redactor hides by name is hidden here too.
@@ -41,6 +46,9 @@ use crate::visitor;
 /// // {…,"function_request_id":"8f5c","order_id":4711,"tenant":"acme","ratio":0.5,"caller":"127.0.0.1"}
 /// tracing::info!("accepted");
 /// ```
+///
+/// [`MAX_APPENDED_FIELDS`]: obs_core::context::MAX_APPENDED_FIELDS
+/// [`MAX_APPENDED_BYTES`]: obs_core::context::MAX_APPENDED_BYTES
 pub fn append(key: &str, value: impl Value) {
     RequestContext::with_current(|request| match request {
         Some(request) => request.append_json(key, |out| {

@@ -8,6 +8,7 @@
 //! one.
 
 mod active;
+mod appended;
 mod builder;
 mod entered;
 mod future;
@@ -19,12 +20,14 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 pub use active::Active;
+pub use appended::{MAX_APPENDED_BYTES, MAX_APPENDED_FIELDS};
 pub use builder::RequestContextBuilder;
 pub use entered::Entered;
 #[cfg(feature = "tokio")]
 pub use future::spawn;
 pub use future::{InContext, InContextExt};
 
+use appended::Appended;
 use slots::Slots;
 
 use crate::ids::TraceParent;
@@ -82,7 +85,7 @@ struct Inner {
     deadline: Option<SystemTime>,
     /// `"correlation_id":…,"function_request_id":…,"cold_start":…`: encoded once, copied per line.
     members: Vec<u8>,
-    appended: Mutex<Vec<(String, Vec<u8>)>>,
+    appended: Mutex<Appended>,
     /// A handful: searched from the front.
     extensions: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
     slots: Slots,
@@ -147,6 +150,10 @@ impl RequestContext {
 
     /// Appends a field, as text, to the rest of this request's log lines. A field of the same name is
     /// replaced.
+    ///
+    /// A request has at most [`MAX_APPENDED_FIELDS`], of [`MAX_APPENDED_BYTES`] together: a field
+    /// beyond that is refused, one of the same name stays as it is, and
+    /// [`health`](crate::health) counts `limit_exceeded`.
     pub fn append(&self, key: &str, value: impl fmt::Display) {
         self.append_json(key, |out| json::display(out, value));
     }
@@ -169,18 +176,12 @@ impl RequestContext {
         if encoded.is_empty() {
             return;
         }
-        let mut appended = lock(&self.0.appended);
-        match appended.iter_mut().find(|(name, _)| name == key) {
-            Some((_, old)) => *old = encoded,
-            None => appended.push((key.to_owned(), encoded)),
-        }
+        lock(&self.0.appended).set(key, encoded);
     }
 
     /// Takes an appended field away again; returns whether there was one.
     pub fn remove_appended(&self, key: &str) -> bool {
-        let mut appended = lock(&self.0.appended);
-        let place = appended.iter().position(|(name, _)| name == key);
-        place.map(|place| appended.remove(place)).is_some()
+        lock(&self.0.appended).remove(key)
     }
 
     /// Calls `each` with the name and the JSON value of every appended field, in order.

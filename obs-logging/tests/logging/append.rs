@@ -203,3 +203,26 @@ fn they_are_in_the_requests_metrics_too() {
     sink.assert_property("order_id", 4711);
     assert_eq!(sink.documents().unwrap().len(), 1);
 }
+
+#[test]
+fn what_a_request_cannot_hold_is_refused_and_counted() {
+    let test = TestLogger::with(|builder| builder.redact(Redactor::standard())).unwrap();
+    let before = health::counted(Event::LimitExceeded);
+    test.run(|| {
+        let _request = RequestContext::builder().build().enter();
+        append("kept", "first");
+        // One that is too large does not come in pieces, and its secret does not come at all.
+        append("kept", format!("{} jane@example.com", "x".repeat(256 * 1024)));
+        for n in 0..200 {
+            append(&format!("n{n}"), n);
+        }
+        append("kept", "replaced");
+        info!("x");
+    });
+    let line = test.line();
+    assert_eq!(line.str("kept"), "replaced");
+    let appended = line.iter().filter(|(key, _)| key.starts_with('n')).count();
+    assert_eq!(appended, 127);
+    assert_eq!(line.u64("n126"), 126);
+    assert!(health::counted(Event::LimitExceeded) >= before + 1 + 73);
+}
