@@ -23,9 +23,10 @@ pub(crate) fn hold(core: &Arc<Core>, request: &RequestContext, line: &[u8], most
 /// Writes what the logger holds for the request, oldest first; before it, if there is anything to
 /// say, how much was left out.
 ///
-/// Each line is taken out of the ring while it is added to the lane, under the lane's lock. So two
-/// threads that do this at once keep the order in a queued lane, and neither waits for the other's
-/// writing.
+/// Each line is copied, and taken out of the ring while it is added to the lane, under the lane's lock.
+/// So two threads that do this at once keep the order in a queued lane, and neither waits for the
+/// other's writing. Who comes too late for a line adds nothing: what the lane is charged with is what
+/// it gets.
 pub(crate) fn release(core: &Core, request: &RequestContext) {
     let Some(all) = request.slot_if_made::<HeldLines>() else { return };
     if core.lane.is_delivering() {
@@ -40,21 +41,25 @@ pub(crate) fn release(core: &Core, request: &RequestContext) {
     let (mut line, mut readable) = (Vec::new(), Vec::new());
     // Not until it is empty: others of the request may go on to log.
     for _ in 0..lines {
-        let Some(bytes) = all.with(core.id, |ring| ring.front_len()).flatten() else { return };
         line.clear();
-        let mut is_added = false;
-        core.lane.push(bytes + 1, |lines| {
-            is_added = true;
-            all.with(core.id, |ring| ring.pop(&mut line));
-            if !line.is_empty() {
-                lines.push(core.formatted(&line, &mut readable));
+        let front = all.with(core.id, |ring| ring.copy_front(&mut line)).flatten();
+        let Some(number) = front else { return };
+        let take = || all.with(core.id, |ring| ring.take_front(number)) == Some(true);
+        let text = core.formatted(&line, &mut readable);
+        // `None`: not asked, as there was no room; the lane has counted it.
+        let mut is_ours = None;
+        core.lane.push(text.len() + 1, |lines| {
+            let taken = take();
+            if taken {
+                lines.push(text);
             }
+            is_ours = Some(taken);
         });
-        if !is_added {
-            // There was no room; the lane has counted it.
-            all.with(core.id, |ring| ring.pop(&mut line));
+        // Another thread that has the line also brings it to the lane beside.
+        if !is_ours.unwrap_or_else(take) {
+            continue;
         }
-        if let Some(beside) = core.beside.as_ref().filter(|_| !line.is_empty()) {
+        if let Some(beside) = &core.beside {
             beside.push(line.len() + 1, |lines| lines.push(&line));
         }
     }
@@ -111,6 +116,8 @@ impl HeldLines {
 struct Ring {
     bytes: VecDeque<u8>,
     lines: usize,
+    /// The oldest line's number: how many were there before it.
+    front: u64,
     /// Lines that were left out since the last release.
     evicted: u64,
 }
@@ -159,18 +166,32 @@ impl Ring {
         usize::try_from(u32::from_le_bytes(length)).ok()
     }
 
-    /// Appends the oldest line to `out`.
-    fn pop(&mut self, out: &mut Vec<u8>) {
-        let Some(length) = self.front_len() else { return };
-        self.bytes.drain(..LENGTH);
-        out.extend(self.bytes.drain(..length));
-        self.lines -= 1;
+    /// Appends the oldest line to `out`, and says its number.
+    fn copy_front(&self, out: &mut Vec<u8>) -> Option<u64> {
+        let length = self.front_len()?;
+        let (first, second) = self.bytes.as_slices();
+        let skipped = LENGTH.min(first.len());
+        let (first, second) = (first.get(skipped..)?, second.get(LENGTH - skipped..)?);
+        let of_first = length.min(first.len());
+        out.extend_from_slice(first.get(..of_first)?);
+        out.extend_from_slice(second.get(..length - of_first)?);
+        Some(self.front)
+    }
+
+    /// Takes the oldest line away, if it is still the one of this number.
+    fn take_front(&mut self, number: u64) -> bool {
+        let is_there = self.lines > 0 && self.front == number;
+        if is_there {
+            self.drop_front();
+        }
+        is_there
     }
 
     fn drop_front(&mut self) {
         let Some(length) = self.front_len() else { return };
         self.bytes.drain(..LENGTH + length);
         self.lines -= 1;
+        self.front += 1;
     }
 }
 
@@ -185,7 +206,8 @@ mod tests {
         let (held, _) = ring.begin_release();
         for _ in 0..held {
             let mut line = Vec::new();
-            ring.pop(&mut line);
+            let number = ring.copy_front(&mut line).unwrap();
+            assert!(ring.take_front(number));
             lines.push(line);
         }
         assert_eq!((ring.lines, ring.bytes.len()), (0, 0));
@@ -216,13 +238,32 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_taken_once_however_many_have_a_copy() {
+        let mut ring = Ring::default();
+        for line in [b"short".as_slice(), b"a long one"] {
+            ring.push(line, 64);
+        }
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        let (first, again) = (ring.copy_front(&mut one), ring.copy_front(&mut other));
+        assert_eq!((&one, first), (&other, again));
+        assert!(ring.take_front(first.unwrap()));
+        assert!(!ring.take_front(again.unwrap()), "the next line is not taken in its place");
+        assert_eq!(emptied(&mut ring), [b"a long one"]);
+        // Nor what comes in the place of one that had to go.
+        ring.push(b"old", 10);
+        let old = ring.copy_front(&mut one).unwrap();
+        ring.push(b"newer", 10);
+        assert!(!ring.take_front(old));
+        assert_eq!(emptied(&mut ring), [b"newer"]);
+    }
+
+    #[test]
     fn an_empty_ring_gives_nothing() {
         let mut ring = Ring::default();
         let mut line = Vec::new();
         ring.drop_front();
-        ring.pop(&mut line);
-        assert!(line.is_empty());
-        assert_eq!(ring.front_len(), None);
+        assert_eq!(ring.copy_front(&mut line), None);
+        assert!(line.is_empty() && !ring.take_front(0));
         ring.push(b"", 4);
         assert_eq!(emptied(&mut ring), [b""]);
     }

@@ -564,3 +564,28 @@ fn an_error_on_any_thread_of_the_request_brings_them_in_order() {
         }
     }
 }
+
+/// JSON has the keys besides: text of the same line is shorter.
+#[test]
+fn a_held_line_is_charged_with_the_length_that_it_is_written_with() {
+    let released = |format: Format, queue: usize| {
+        let capture = Capture::default();
+        let builder = buffering(builder(&capture)).format(format).queue_bytes(queue).queued();
+        let logger = builder.build().unwrap();
+        let request = request("r-1");
+        tracing::subscriber::with_default(subscriber(&logger), || {
+            let _entered = request.enter();
+            debug!(n = 1, "held");
+        });
+        logger.release_held(&request);
+        let report = logger.flush(Duration::from_secs(10));
+        (capture.text().len(), report.delivered(), report.dropped())
+    };
+    let (json, ..) = released(Format::Json, 4096);
+    let (text, ..) = released(Format::Text, 4096);
+    assert!(0 < text && text < json, "{text} and {json}");
+    assert_eq!(released(Format::Text, text), (text, 1, 0), "it has just room");
+    assert_eq!(released(Format::Json, json), (json, 1, 0));
+    let (_, delivered, dropped) = released(Format::Text, text - 1);
+    assert_eq!((delivered, dropped), (0, 1));
+}
