@@ -7,7 +7,7 @@ pub use obs_core::redact::Sensitive;
 #[cfg(feature = "lambda")]
 pub use obs_lambda::{Error, LambdaEvent};
 #[cfg(feature = "logging")]
-pub use obs_logging::StructuredLogger;
+pub use obs_logging::{StructuredLogger, append};
 #[cfg(feature = "metrics")]
 pub use obs_metrics::{BusinessMetricsTracker, MetricEvent, MetricsCollector, Unit};
 #[cfg(feature = "tracing")]
