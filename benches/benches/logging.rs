@@ -160,12 +160,14 @@ fn queued(suite: &mut Suite) -> Result<(), Box<dyn Error>> {
             for _ in 0..threads {
                 scope.spawn(|| {
                     dispatcher::with_default(&dispatch, || {
-                        while !is_over.load(Ordering::Relaxed) {
+                        loop {
                             begin.wait();
-                            if !is_over.load(Ordering::Relaxed) {
-                                (0..LINES / threads).for_each(|_| event());
-                                end.wait();
+                            // Asked after the barrier alone: the end waits there for each of them.
+                            if is_over.load(Ordering::Relaxed) {
+                                break;
                             }
+                            (0..LINES / threads).for_each(|_| event());
+                            end.wait();
                         }
                     });
                 });
